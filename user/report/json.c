@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* The JSON report: see json.h. Strings that are no valid UTF-8 are made so before they get here (safe_text.h). */
+#include "user/report/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+
+#include "user/report/safe_text.h"
+#include "user/trace/trace.h"
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *known(bool is_known, uint64_t value)
+{
+	return is_known ? number(value) : json_null();
+}
+
+static json_t *measured(double value)
+{
+	return value < 0 ? json_null() : json_real(value);
+}
+
+static json_t *address(uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, value);
+	return json_string(text);
+}
+
+/* A name of the target: any bytes. "" is unknown. */
+static json_t *text(const char *value)
+{
+	char safe[SAFE_TEXT_SIZE];
+
+	return *value ? json_string(safe_text(safe, sizeof(safe), value)) : json_null();
+}
+
+static json_t *buckets(const struct distribution *distribution)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < distribution->bucket_count; i++) {
+		const struct distribution_bucket *bucket = &distribution->buckets[i];
+		uint64_t low, high;
+
+		distribution__bounds(bucket->index, &low, &high);
+		json_array_append_new(list, json_pack("[o, o, o]", number(low),
+		                                      known(high != UINT64_MAX, high), number(bucket->count)));
+	}
+	return list;
+}
+
+static json_t *distribution(const struct distribution *d)
+{
+	bool any = d->count > 0;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "count", number(d->count), "sum_ns",
+	                 number(d->sum_ns), "min_ns", known(any, d->min_ns), "max_ns", known(any, d->max_ns), "p50_ns",
+	                 known(any, distribution__percentile(d, 50)), "p90_ns",
+	                 known(any, distribution__percentile(d, 90)), "p99_ns",
+	                 known(any, distribution__percentile(d, 99)), "p999_ns",
+	                 known(any, distribution__percentile(d, 99.9)), "error_pct", DISTRIBUTION_ERROR_PCT, "buckets",
+	                 buckets(d));
+}
+
+/* The counts, which a lock and a thread share. */
+static void add_counts(json_t *object, const struct trace_counts *counts, bool all)
+{
+	json_object_set_new(object, "acquisitions", known(all, counts->acquisitions));
+	json_object_set_new(object, "contended", number(counts->contended));
+	json_object_set_new(object, "failed", number(counts->failed));
+	json_object_set_new(object, "timeouts", number(counts->timeouts));
+	json_object_set_new(object, "stolen", number(counts->stolen));
+	json_object_set_new(object, "handoffs", number(counts->handoffs));
+	json_object_set_new(object, "releases_forced", number(counts->releases_forced));
+	json_object_set_new(object, "releases_voluntary", known(all, counts->releases_voluntary));
+	json_object_set_new(object, "held_ns", known(all, counts->held_ns));
+	json_object_set_new(object, "waited_ns", number(counts->waited_ns));
+}
+
+static json_t *open_intervals(const struct trace_open *open, bool all)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "holds_at_start", known(all, open->holds_at_start),
+	                 "holds_at_end", known(all, open->holds_at_end), "held_ns", known(all, open->held_ns),
+	                 "waits_at_start", number(open->waits_at_start), "waits_at_end", number(open->waits_at_end),
+	                 "waited_ns", number(open->waited_ns));
+}
+
+static json_t *attempts(const struct trace_gil *gil)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < ATTEMPTS_BUCKETS; i++) {
+		uint64_t failed = i < ATTEMPTS_EXACT ? i : 1ULL << (i - ATTEMPTS_EXACT + 4);
+
+		if (gil->attempts[i])
+			json_array_append_new(list, json_pack("[o, o]", number(failed), number(gil->attempts[i])));
+	}
+	return list;
+}
+
+static json_t *gils(const struct trace *trace)
+{
+	bool all = trace->level == TRACE_ALL;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < trace->gil_count; i++) {
+		const struct trace_gil *gil = &trace->gils[i];
+		json_t *object = json_object();
+
+		json_object_set_new(object, "gil", address(gil->address));
+		json_object_set_new(object, "interpreter",
+		                    known(gil->interpreter >= 0, (uint64_t)gil->interpreter));
+		json_object_set_new(object, "pid", number(gil->pid));
+		add_counts(object, &gil->counts, all);
+		json_object_set_new(object, "wait", distribution(&gil->wait));
+		json_object_set_new(object, "hold", all ? distribution(&gil->hold) : json_null());
+		json_object_set_new(object, "handoff", distribution(&gil->handoff));
+		json_object_set_new(object, "attempts", attempts(gil));
+		json_object_set_new(object, "open", open_intervals(&gil->open, all));
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
+static json_t *threads(const struct trace *trace)
+{
+	bool all = trace->level == TRACE_ALL;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < trace->thread_count; i++) {
+		const struct trace_thread *thread = &trace->threads[i];
+		uint64_t off_cpu = thread->held_runnable_ns + thread->held_blocked_ns;
+		json_t *object = json_object();
+
+		json_object_set_new(object, "tid", number(thread->tid));
+		json_object_set_new(object, "name", text(thread->name));
+		json_object_set_new(object, "gil", address(thread->gil));
+		json_object_set_new(object, "pid", number(thread->pid));
+		json_object_set_new(object, "ended", json_boolean(thread->ended));
+		add_counts(object, &thread->counts, all);
+		json_object_set_new(object, "held_on_cpu_ns",
+		                    known(all, thread->counts.held_ns > off_cpu ? thread->counts.held_ns - off_cpu : 0));
+		json_object_set_new(object, "held_runnable_ns", known(all, thread->held_runnable_ns));
+		json_object_set_new(object, "held_blocked_ns", known(all, thread->held_blocked_ns));
+		json_object_set_new(object, "wait", distribution(&thread->wait));
+		json_object_set_new(object, "hold", all ? distribution(&thread->hold) : json_null());
+		json_object_set_new(object, "open", open_intervals(&thread->open, all));
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
+static json_t *blame(const struct trace *trace)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < trace->blame_count; i++) {
+		const struct trace_blame *pair = &trace->blame[i];
+
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:[]}", "waiter",
+		                                      number(pair->waiter), "holder",
+		                                      known(pair->holder != 0, pair->holder), "gil",
+		                                      address(pair->gil), "waits", number(pair->waits), "wait_ns",
+		                                      number(pair->wait_ns), "stack"));
+	}
+	return list;
+}
+
+static json_t *target(const struct trace_target *target)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "pid", number(target->pid), "exe", text(target->exe), "runtime",
+	                 text(target->runtime), "version", text(target->version), "design", text(target->design));
+}
+
+static const char *end_name(enum trace_end end)
+{
+	switch (end) {
+	case TRACE_END_EXITED:
+		return "exited";
+	case TRACE_END_EXECED:
+		return "execed";
+	case TRACE_END_TIME:
+		break;
+	}
+	return "time";
+}
+
+static json_t *document(const struct trace *trace)
+{
+	const struct trace_lost *lost = &trace->lost;
+	json_t *root = json_object();
+
+	json_object_set_new(root, "schema", json_string("giltrace/1"));
+	json_object_set_new(root, "target", target(&trace->target));
+	json_object_set_new(root, "window",
+	                    json_pack("{s:o, s:o, s:s, s:o}", "start_ns", number(trace->start_ns), "duration_ns",
+	                              number(trace->duration_ns), "ended_by", end_name(trace->end), "children",
+	                              number(trace->children)));
+	json_object_set_new(root, "probes",
+	                    json_pack("{s:s, s:o, s:o, s:o, s:f}", "level",
+	                              trace->level == TRACE_ALL ? "all" : "waits", "hits", number(trace->probes.hits),
+	                              "cost_ns_per_hit", measured(trace->probes.cost_ns_per_hit), "overhead_pct",
+	                              measured(trace->probes.overhead_pct), "coverage_pct", trace->probes.coverage_pct));
+	json_object_set_new(root, "lost",
+	                    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "events", number(lost->events), "stacks",
+	                              number(lost->stacks), "threads", number(lost->threads), "probes",
+	                              number(lost->probes), "gils", number(lost->gils), "pairs", number(lost->pairs)));
+	json_object_set_new(root, "gils", gils(trace));
+	json_object_set_new(root, "threads", threads(trace));
+	json_object_set_new(root, "blame", blame(trace));
+	return root;
+}
+
+int report__json(const struct trace *trace, FILE *out)
+{
+	json_t *root = document(trace);
+	int failed;
+
+	if (!root)
+		return -ENOMEM;
+	errno = 0;
+	failed = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(10));
+	json_decref(root);
+	if (failed || fputc('\n', out) == EOF || fflush(out))
+		return errno ? -errno : -EIO;
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runtime adapters: each is the one place that knows a runtime, and is one file. It recognises a process, finds the
+ * lock's probe sites and says what the registers mean there.
+ */
+#ifndef GILTRACE_TARGET_RUNTIME_H
+#define GILTRACE_TARGET_RUNTIME_H
+
+#include <stddef.h>
+
+struct mapping;
+struct probe_plan;
+struct process;
+
+struct runtime_adapter {
+	const char *name;
+	/*
+	 * Looks at one mapped file. 0: *plan is made. -ENOENT: the file is none of this runtime's. Another -errno: it is, but no
+	 * plan can be made; `why` (of `why_size` bytes) gets one line that says so.
+	 */
+	int (*plan)(const struct process *process, const struct mapping *file, struct probe_plan *plan, char *why,
+	            size_t why_size);
+};
+
+/* In the order in which they are asked. NULL ends the list. */
+extern const struct runtime_adapter *const runtime_adapters[];
+
+/*
+ * Finds the runtime of a process and makes its plan. 0, -ESRCH (gone), -ENOENT (no known runtime is mapped), -EPERM or
+ * -EACCES (may not look), or what the adapter said; on error `why` gets one line for the user.
+ */
+int runtime__plan(const struct process *process, struct probe_plan *plan, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model of one trace: who held which lock, who waited, for how long. Pure: it knows no kernel and no file.
+ *
+ * A capture (or toygil, for its own books) fills in the target, the window, the locks, the threads and the blame; then
+ * trace__finish() sorts them and derives each lock's figures from its threads'. Reports read the result. Times are
+ * nanoseconds of CLOCK_MONOTONIC. The words are those of docs/design.md.
+ */
+#ifndef GILTRACE_TRACE_H
+#define GILTRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/histogram.h"
+#include "user/trace/distribution.h"
+
+#define TRACE_NAME_SIZE 64
+
+/* What was probed, and so what is known: with TRACE_WAITS, holds and uncontended acquisitions are unknown. */
+enum trace_level { TRACE_ALL, TRACE_WAITS };
+
+/* How the target's part in the trace ended. */
+enum trace_end {
+	TRACE_END_TIME,   /* the time was over, or the user stopped it */
+	TRACE_END_EXITED, /* the process ended or was killed */
+	TRACE_END_EXECED, /* the process replaced its program */
+};
+
+struct trace_counts {
+	uint64_t acquisitions;
+	uint64_t contended; /* acquisitions that slept at least once, begun and ended within the trace */
+	uint64_t failed, timeouts, stolen;
+	uint64_t handoffs;
+	uint64_t releases_forced, releases_voluntary;
+	uint64_t held_ns, waited_ns; /* sums of the closed holds and waits */
+};
+
+/* Intervals cut by an end of the trace; they are in no histogram and in no sum above. */
+struct trace_open {
+	uint64_t holds_at_start, holds_at_end; /* held before the trace began; still held when it ended */
+	uint64_t waits_at_start, waits_at_end;
+	uint64_t held_ns, waited_ns; /* the parts of these that lie within the trace */
+	uint64_t charged_ns;         /* of waited_ns: already charged to a holder in the blame */
+};
+
+/* One thread's dealings with one lock. */
+struct trace_thread {
+	uint32_t pid, tid;
+	char name[TRACE_NAME_SIZE];
+	uint64_t gil;
+	bool ended;
+	struct trace_counts counts;
+	struct trace_open open;
+	struct distribution wait, hold;
+	uint64_t held_runnable_ns, held_blocked_ns; /* parts of held_ns; the rest was on a CPU */
+};
+
+struct trace_gil {
+	uint32_t pid;
+	uint64_t address;
+	int64_t interpreter; /* -1: unknown */
+	struct distribution handoff;
+	uint64_t attempts[ATTEMPTS_BUCKETS];
+	/* Derived by trace__finish(): the sums over the lock's threads. */
+	struct trace_counts counts;
+	struct trace_open open;
+	struct distribution wait, hold;
+	size_t threads;
+};
+
+/* The time that `waiter` slept while `holder` held the lock; holder 0: unknown. */
+struct trace_blame {
+	uint32_t pid, waiter, holder;
+	uint64_t gil;
+	uint64_t waits; /* finished waits that began behind this holder */
+	uint64_t wait_ns;
+};
+
+struct trace_target {
+	uint32_t pid;
+	char exe[4096];
+	const char *runtime; /* "cpython", "toygil"; static */
+	char version[32];    /* "" : unknown */
+	const char *design;  /* "ticks", "interval", "per-interpreter", "free", "none"; static */
+};
+
+struct trace_probes {
+	uint64_t hits;
+	double cost_ns_per_hit; /* negative: not measured */
+	double overhead_pct;    /* of one CPU; negative: not measured */
+	double coverage_pct;    /* share of the window in which holds were probed */
+};
+
+/* What the trace missed, by what ran short. */
+struct trace_lost {
+	uint64_t events;  /* records that found the ring full */
+	uint64_t stacks;
+	uint64_t threads; /* events of threads that found no free slot */
+	uint64_t probes;  /* probe hits that the kernel skipped, and events that made no sense */
+	uint64_t gils;    /* events of locks that found no free slot */
+	uint64_t pairs;   /* waits whose waiter x holder pair found no room */
+};
+
+struct trace {
+	struct trace_target target;
+	uint64_t start_ns, duration_ns;
+	enum trace_level level;
+	enum trace_end end;
+	uint64_t children; /* processes that the target forked while traced */
+	struct trace_probes probes;
+	struct trace_lost lost;
+	size_t gil_count, thread_count, blame_count;
+	struct trace_gil *gils;
+	struct trace_thread *threads;
+	struct trace_blame *blame;
+};
+
+/* An empty trace, or NULL without memory. Freed with trace__free(), which takes NULL. */
+struct trace *trace__new(void);
+void trace__free(struct trace *trace);
+
+/* Appends an empty element and returns it, or NULL without memory; valid until the next one is added. */
+struct trace_gil *trace__add_gil(struct trace *trace);
+struct trace_thread *trace__add_thread(struct trace *trace);
+struct trace_blame *trace__add_blame(struct trace *trace);
+
+/*
+ * Merges blame of equal pairs, sorts all (locks by process and address, threads by lock, waited time and tid, blame by
+ * time) and derives the locks' figures. Call it once, after the last element was added. 0 or -ENOMEM.
+ */
+int trace__finish(struct trace *trace);
+
+/* The lock with this address in this process, or NULL. */
+struct trace_gil *trace__find_gil(struct trace *trace, uint32_t pid, uint64_t address);
+
+/* The name of a thread of the trace, "" when there is none with this tid. */
+const char *trace__thread_name(const struct trace *trace, uint32_t pid, uint32_t tid);
+
+/* Held time (open parts included) over the trace's duration, in [0, 1]; mean number of waiters. */
+double trace__utilisation(const struct trace *trace, const struct trace_gil *gil);
+double trace__saturation(const struct trace *trace, const struct trace_gil *gil);
+
+#endif
