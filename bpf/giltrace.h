@@ -33,8 +33,109 @@ struct lock_layout {
 
 #define UNKNOWN_OFFSET ((__s64)1 << 62)
 
+#define THREAD_NAME_SIZE 16
+
+/* How the last sleep of a wait ended. */
+enum wake { WAKE_UNKNOWN, WAKE_SIGNALLED, WAKE_TIMED_OUT };
+
+/* One thread's dealings with one lock: a slot of the array `threads`. All zero: a free slot. */
+struct thread {
+	__u64 lock;
+	__u32 tgid, tid;
+	__u32 generation; /* how often the slot was freed before: the user side counts it up */
+	__u32 next;   /* slot + 1 of the same thread's dealings with another lock, or 0 */
+	char name[THREAD_NAME_SIZE];
+	__u8 holding;
+	__u8 wait_at_start; /* the wait going on began before the trace */
+	__u8 woken_by;      /* enum wake */
+	__u32 failed_in_wait;
+	__u64 ended_ns;                    /* 0: it lives */
+	__u64 waiting_since;               /* 0: it does not wait */
+	__u64 attempt_since;               /* when the sleep going on began */
+	__u32 attempt_holder;              /* who held the lock then; 0: unknown */
+	__u32 first_holder;                /* who held it when the wait began */
+	__u64 charged_ns;                  /* of the wait going on: charged to holders already */
+	__u64 off_cpu_since;               /* 0: on a CPU, or not holding */
+	__u8 off_cpu_blocked;              /* asleep, not preempted */
+	__u64 hold_runnable, hold_blocked; /* of the hold going on */
+
+	__u64 acquisitions, contended, failed, timeouts, stolen, handoffs, releases, releases_forced;
+	__u64 held_runnable_ns, held_blocked_ns;
+	__u64 holds_at_start, held_at_start_ns; /* a hold that began before the trace, and its part within */
+	__u64 waits_at_start, waited_at_start_ns;
+	__u64 hits; /* of all probes */
+	struct histogram wait, hold;
+};
+
+struct lock_key {
+	__u64 address;
+	__u64 tgid;
+};
+
+/* One lock of one process. */
+struct lock {
+	struct lock_layout layout;
+	__u64 start_ns;    /* when the trace of its process began */
+	__u32 holder;      /* tid; 0: nobody, or unknown */
+	__u32 holder_slot; /* of the last thread that took it */
+	__u32 last_tid;    /* the last thread that took it */
+	__u32 known;       /* an acquisition or a release was seen */
+	__u64 acquired_ns; /* when `holder` took it */
+	__u64 released_ns; /* the last release; 0: none seen */
+	__u64 attempts[ATTEMPTS_BUCKETS];
+	struct histogram handoff;
+};
+
+/* A process that is traced; the key is its tgid. */
+struct traced_process {
+	struct lock_layout layout;
+	__u64 start_ns;
+	__u64 children; /* processes that it forked */
+	__u64 execed;   /* it replaced its program: what it does now is not traced */
+};
+
+struct pair_key {
+	__u32 slot, generation; /* of the waiter */
+	__u32 holder;           /* tid; 0: unknown */
+	__u32 pad;
+};
+
+struct pair {
+	__u64 waits;
+	__u64 wait_ns;
+};
+
+/* A thread by its thread pointer, which is what pthread_self() returns and the runtime keeps. */
+struct thread_pointer {
+	__u64 tgid;
+	__u64 pointer;
+};
+
+enum lost {
+	LOST_EVENTS,     /* the ring was full */
+	LOST_THREADS,    /* no free slot for a thread: its events are not counted */
+	LOST_GILS,       /* no room for a lock */
+	LOST_PAIRS,      /* no room for a pair, a thread pointer or a thread that waited at the start */
+	LOST_SENSELESS,  /* a release without its acquisition or the reverse: a probe hit was missed */
+	LOST_KINDS,
+};
+
+enum record_type { RECORD_THREAD_ENDED, RECORD_EXECED };
+
+/* What the kernel side tells at once, through the ring. */
+struct record {
+	__u32 type;
+	__u32 tgid;
+	__u32 slot; /* of the thread that ended */
+	__u32 pad;
+};
+
 #ifndef __bpf__
 _Static_assert(sizeof(struct lock_layout) == 48, "the same on both sides");
+_Static_assert(sizeof(struct thread) == 240 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct lock) == 88 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct traced_process) == 72, "the same on both sides");
+_Static_assert(sizeof(struct record) == 16, "the same on both sides");
 #endif
 
 #endif

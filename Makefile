@@ -1,0 +1,77 @@
+# giltrace: `make deps` installs what is missing, `make` builds into build/bin/, `make test` runs all tests.
+
+VERSION := 0.1.0
+BUILD   ?= build
+PREFIX  ?= /usr/local
+CC      ?= cc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+OPTIMISE ?= -O2 -g
+SANITIZE ?=
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DGILTRACE_VERSION='"$(VERSION)"' $(WARNINGS) $(OPTIMISE) $(SANITIZE) \
+	-I. -I$(BUILD) -MMD -MP $(CFLAGS)
+LIBRARIES := -lbpf -ldw -lelf -lz -lcapstone -ljansson -lpthread -lm
+
+LIBRARY_SOURCES  := $(wildcard user/*/*.c)
+GILTRACE_SOURCES := $(wildcard tools/giltrace/*.c)
+UNIT_SOURCES     := $(wildcard tests/unit/test_*.c)
+UNIT_PROGRAMS    := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+.PHONY: all deps test unit demo bench install asan fuzz format check-format clean
+.SECONDARY:
+
+all: $(BUILD)/bin/giltrace unit-programs
+
+unit-programs: $(UNIT_PROGRAMS)
+
+$(BUILD)/giltrace.bpf.o: bpf/giltrace.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h
+	@mkdir -p $(@D)
+	$(CLANG) -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf -D__TARGET_ARCH_x86 -Ivmlinux -Ibpf -c $< -o $@
+
+$(BUILD)/giltrace.skel.h: $(BUILD)/giltrace.bpf.o
+	$(BPFTOOL) gen skeleton $< name giltrace_bpf > $@.new
+	mv $@.new $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/giltrace.skel.h Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(BUILD)/libgiltrace.a: $(call objects,$(LIBRARY_SOURCES))
+	rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/bin/giltrace: $(call objects,$(GILTRACE_SOURCES)) $(BUILD)/libgiltrace.a
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libgiltrace.a
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
+
+deps:
+	sh tests/install-deps.sh
+
+# The report of each suite, and at the end one line: N passed, N failed, N skipped.
+test: deps
+	$(MAKE) all
+	python3 tests/run.py --build $(BUILD)
+
+# The suite with address and undefined-behaviour sanitizers.
+asan: deps
+	$(MAKE) all BUILD=build/asan OPTIMISE="-O1 -g" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
+	python3 tests/run.py --build build/asan --sanitized
+
+install: all
+	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* The state machine of a lock's life, which the kernel side runs, fed with events by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bpf/lifecycle.h"
+
+struct scene {
+	struct lock lock;
+	struct thread a, b;
+};
+
+static int set_up(void **state)
+{
+	struct scene *scene = calloc(1, sizeof(*scene));
+
+	scene->lock.start_ns = 1000;
+	scene->a.tid = 11;
+	scene->b.tid = 12;
+	*state = scene;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+static void test_uncontended_cycle(void **state)
+{
+	struct scene *s = *state;
+
+	assert_false(on_acquired(&s->lock, &s->a, 2000));
+	assert_int_equal(s->lock.holder, 11);
+	assert_false(on_released(&s->lock, &s->a, 2700));
+	assert_int_equal(s->a.acquisitions, 1);
+	assert_int_equal(s->a.releases, 1);
+	assert_int_equal(s->a.contended, 0);
+	assert_int_equal(s->a.hold.count, 1);
+	assert_int_equal(s->a.hold.sum_ns, 700);
+	assert_int_equal(s->a.wait.count, 0); /* uncontended acquisitions are not waits */
+	assert_int_equal(s->lock.holder, 0);
+}
+
+/* b waits behind a: one timeout, one stolen wake-up, then it gets the lock. */
+static void test_contended_wait(void **state)
+{
+	struct scene *s = *state;
+	struct charge charge;
+	bool counts;
+
+	on_acquired(&s->lock, &s->a, 2000);
+	charge = on_blocked(&s->b, 3000, 11);
+	assert_false(charge.charged);
+	on_waited(&s->b, true);
+	charge = on_blocked(&s->b, 8000, 11);
+	assert_true(charge.charged);
+	assert_int_equal(charge.holder, 11);
+	assert_int_equal(charge.ns, 5000);
+	on_waited(&s->b, false);
+	charge = on_blocked(&s->b, 9000, 11);
+	assert_int_equal(charge.ns, 1000);
+	on_released(&s->lock, &s->a, 9500);
+	on_waited(&s->b, false);
+	charge = end_wait(&s->lock, &s->b, 9900, &counts);
+	assert_true(counts);
+	assert_int_equal(charge.ns, 900);
+	assert_false(on_acquired(&s->lock, &s->b, 9900));
+	assert_int_equal(s->b.failed, 2);
+	assert_int_equal(s->b.timeouts, 1);
+	assert_int_equal(s->b.stolen, 1);
+	assert_int_equal(s->b.contended, 1);
+	assert_int_equal(s->b.wait.sum_ns, 6900);
+	assert_int_equal(s->lock.attempts[2], 1);
+	assert_int_equal(s->b.handoffs, 1);
+	assert_int_equal(s->lock.handoff.sum_ns, 400);
+	assert_int_equal(s->b.waiting_since, 0);
+}
+
+/* What is charged to holders over a wait must add up to the wait, exactly. */
+static void test_charges_add_up(void **state)
+{
+	struct scene *s = *state;
+	uint64_t charged = 0, now = 5000;
+	bool counts;
+
+	srand(3);
+	for (int wait = 0; wait < 100; wait++) {
+		int sleeps = 1 + rand() % 7;
+
+		for (int i = 0; i < sleeps; i++) {
+			charged += on_blocked(&s->b, now, (__u32)(rand() % 4)).ns;
+			now += 1 + (uint64_t)rand() % 100000;
+		}
+		charged += end_wait(&s->lock, &s->b, now, &counts).ns;
+		now += 10;
+	}
+	assert_int_equal(charged, s->b.wait.sum_ns);
+	assert_int_equal(s->b.contended, 100);
+}
+
+/* A wait that was going on at the start is counted apart: its length is unknown. */
+static void test_wait_at_start(void **state)
+{
+	struct scene *s = *state;
+	bool counts;
+
+	on_wait_at_start(&s->b, 1000);
+	assert_false(on_blocked(&s->b, 4000, 11).charged);
+	assert_int_equal(s->b.failed, 0); /* the sleep that failed began before the trace */
+	on_waited(&s->b, true);
+	assert_int_equal(on_blocked(&s->b, 9000, 11).ns, 5000);
+	assert_int_equal(s->b.failed, 1);
+	end_wait(&s->lock, &s->b, 9500, &counts);
+	assert_false(counts);
+	assert_int_equal(s->b.contended, 0);
+	assert_int_equal(s->b.wait.count, 0);
+	assert_int_equal(s->b.waits_at_start, 1);
+	assert_int_equal(s->b.waited_at_start_ns, 8500);
+	on_blocked(&s->b, 20000, 11); /* the next wait is an ordinary one */
+	end_wait(&s->lock, &s->b, 21000, &counts);
+	assert_true(counts);
+	assert_int_equal(s->b.wait.sum_ns, 1000);
+}
+
+static void test_hold_at_start(void **state)
+{
+	struct scene *s = *state;
+
+	assert_false(on_released(&s->lock, &s->a, 6000));
+	assert_int_equal(s->a.holds_at_start, 1);
+	assert_int_equal(s->a.held_at_start_ns, 5000);
+	assert_int_equal(s->a.hold.count, 0);
+	assert_int_equal(s->a.releases, 1);
+}
+
+/* A missed hit must show as such and not as a hold that never was. */
+static void test_senseless(void **state)
+{
+	struct scene *s = *state;
+
+	assert_false(on_acquired(&s->lock, &s->a, 2000));
+	assert_true(on_acquired(&s->lock, &s->b, 3000)); /* a's release was missed */
+	assert_true(on_released(&s->lock, &s->a, 4000));
+	assert_int_equal(s->a.hold.count, 0);
+	assert_true(on_released(&s->lock, &s->b, 5000));
+}
+
+static void test_off_cpu(void **state)
+{
+	struct scene *s = *state;
+
+	on_off_cpu(&s->a, 1500, true); /* not holding: of no interest */
+	on_cpu_again(&s->a, 1600);
+	on_acquired(&s->lock, &s->a, 2000);
+	on_off_cpu(&s->a, 2100, false);
+	on_cpu_again(&s->a, 2400);
+	on_off_cpu(&s->a, 2500, true);
+	on_cpu_again(&s->a, 3500);
+	on_released(&s->lock, &s->a, 4000);
+	assert_int_equal(s->a.held_runnable_ns, 300);
+	assert_int_equal(s->a.held_blocked_ns, 1000);
+	assert_int_equal(s->a.hold.sum_ns, 2000);
+	on_off_cpu(&s->a, 4100, true);
+	on_acquired(&s->lock, &s->a, 5000);
+	on_released(&s->lock, &s->a, 6000);
+	assert_int_equal(s->a.held_blocked_ns, 1000); /* sleep outside of holds does not count */
+}
+
+static void test_forced_release(void **state)
+{
+	struct scene *s = *state;
+
+	on_switched(&s->lock, &s->a, 3000, true);
+	assert_int_equal(s->a.releases_forced, 1);
+	assert_int_equal(s->lock.released_ns, 0);
+	on_switched(&s->lock, &s->a, 3000, false); /* with waits only, it is the one release that is seen */
+	assert_int_equal(s->lock.released_ns, 3000);
+}
+
+int main(void)
+{
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		SCENE(test_uncontended_cycle), SCENE(test_contended_wait), SCENE(test_charges_add_up),
+		SCENE(test_wait_at_start),     SCENE(test_hold_at_start),  SCENE(test_senseless),
+		SCENE(test_off_cpu),           SCENE(test_forced_release),
+	};
+
+	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of giltrace. */
+#ifndef GILTRACE_OPTIONS_H
+#define GILTRACE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "user/trace/trace.h"
+
+/* The documented exit statuses. */
+enum exit_status {
+	STATUS_OK = 0,
+	STATUS_FAILURE = 1,
+	STATUS_USAGE = 2,
+	STATUS_NO_TARGET = 3, /* gone, or has no GIL */
+	STATUS_PERMISSION = 4,
+	STATUS_LOSS = 5, /* more lost than --max-loss */
+};
+
+enum subcommand { COMMAND_TRACE, COMMAND_DOCTOR };
+
+struct options {
+	enum subcommand subcommand;
+	pid_t pid;           /* 0: none */
+	char **command;      /* after "--", NULL-terminated, or NULL */
+	uint64_t duration_ns; /* 0: until it ends or is interrupted */
+	enum trace_level level;
+	const char *json; /* the file's name, "-" for stdout, or NULL */
+	uint32_t max_threads;
+	double max_loss_pct; /* negative: any */
+	bool quiet, verbose;
+};
+
+/*
+ * Reads the command line. Returns -1 to go on, or the status to exit with: 0 after --help or --version, STATUS_USAGE
+ * after one line on stderr that says what is wrong.
+ */
+int options__parse(struct options *options, int argc, char **argv);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* giltrace -p PID and giltrace -- COMMAND: trace, then report. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "tools/giltrace/commands.h"
+#include "user/capture/capture.h"
+#include "user/report/json.h"
+#include "user/report/output.h"
+#include "user/report/text.h"
+#include "user/target/launch.h"
+#include "user/target/plan.h"
+#include "user/target/process.h"
+#include "user/target/runtime.h"
+
+#define WHY_SIZE 1024
+
+/* One run of the command, with all it holds; freed in one place. */
+struct session {
+	const struct options *options;
+	struct process *process;
+	struct probe_plan plan;
+	struct capture *capture;
+	struct launch *launch; /* of a command that we started */
+	struct trace *trace;
+	struct output json;
+	int signals; /* a signalfd: the first SIGINT or SIGTERM ends the trace */
+	char why[WHY_SIZE];
+};
+
+/* From here on SIGINT and SIGTERM come through a descriptor. */
+static int catch_signals(struct session *session)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	session->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return session->signals < 0 ? -errno : 0;
+}
+
+/* The first signal is used up: the next one ends giltrace as it ends any program. */
+static void release_signals(struct session *session)
+{
+	struct signalfd_siginfo info;
+	sigset_t set;
+
+	while (read(session->signals, &info, sizeof(info)) == sizeof(info))
+		;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int open_capture(struct session *session)
+{
+	struct capture_options options = {
+		.level = session->options->level,
+		.max_threads = session->options->max_threads,
+		.threads = session->process ? process__threads(session->process) : 0,
+	};
+
+	return capture__open(&options, &session->capture, session->why, WHY_SIZE);
+}
+
+static int find_running(struct session *session)
+{
+	pid_t pid = session->options->pid;
+	int err = process__open(pid, &session->process);
+
+	if (err == -ESRCH)
+		snprintf(session->why, WHY_SIZE, "there is no process %d", pid);
+	else if (err)
+		snprintf(session->why, WHY_SIZE, "process %d may not be looked at: %s; run giltrace with sudo", pid,
+		         strerror(-err));
+	if (!err)
+		err = runtime__plan(session->process, &session->plan, session->why, WHY_SIZE);
+	return err ? err : open_capture(session);
+}
+
+/* The kernel side is loaded before the command starts, so that its runtime is held up only for the attaching. */
+static int find_started(struct session *session)
+{
+	int err = open_capture(session);
+
+	if (!err)
+		err = launch__start(session->options->command, &session->launch, session->why, WHY_SIZE);
+	if (!err)
+		err = launch__find(session->launch, &session->process, &session->plan, session->why, WHY_SIZE);
+	return err;
+}
+
+static int prepare(struct session *session)
+{
+	const struct options *options = session->options;
+	int err;
+
+	if (options->json) {
+		err = output__open(&session->json, options->json);
+		if (err) {
+			snprintf(session->why, WHY_SIZE, "cannot write %s: %s", options->json, strerror(-err));
+			return -EIO;
+		}
+	}
+	session->trace = trace__new();
+	err = session->trace ? catch_signals(session) : -ENOMEM;
+	if (!err)
+		err = options->command ? find_started(session) : find_running(session);
+	if (!err)
+		err = capture__attach(session->capture, session->process, &session->plan, session->why, WHY_SIZE);
+	if (!err)
+		err = capture__activate(session->capture);
+	return err;
+}
+
+static void run(struct session *session)
+{
+	static const enum trace_end ends[] = {
+		[CAPTURE_TIME] = TRACE_END_TIME,
+		[CAPTURE_STOPPED] = TRACE_END_TIME,
+		[CAPTURE_EXITED] = TRACE_END_EXITED,
+		[CAPTURE_EXECED] = TRACE_END_EXECED,
+	};
+	enum capture_end end;
+
+	if (session->launch)
+		launch__resume(session->launch);
+	if (session->options->verbose)
+		complain("tracing begins");
+	end = capture__run(session->capture, session->options->duration_ns, session->signals);
+	capture__stop(session->capture);
+	session->trace->end = ends[end];
+	release_signals(session);
+}
+
+static int write_json(struct session *session)
+{
+	int err;
+
+	if (!session->options->json)
+		return 0;
+	err = report__json(session->trace, session->json.stream);
+	if (err)
+		output__abandon(&session->json);
+	else
+		err = output__commit(&session->json);
+	if (err)
+		complain("cannot write %s: %s", session->options->json, strerror(-err));
+	return err;
+}
+
+static int write_text(struct session *session)
+{
+	const char *json = session->options->json;
+	bool stdout_taken = json && (!strcmp(json, "-") || !strcmp(json, "/dev/stdout"));
+	int err;
+
+	if (session->options->quiet || stdout_taken)
+		return 0;
+	err = report__text(session->trace, stdout);
+	if (err)
+		complain("cannot write the report: %s", strerror(-err));
+	return err;
+}
+
+static double lost_pct(const struct trace *trace)
+{
+	const struct trace_lost *lost = &trace->lost;
+	double count = (double)(lost->events + lost->stacks + lost->threads + lost->probes + lost->gils + lost->pairs);
+
+	return count > 0 ? 100.0 * count / (count + (double)trace->probes.hits) : 0;
+}
+
+static int report(struct session *session)
+{
+	int err = capture__collect(session->capture, session->trace);
+	int json_err, text_err;
+
+	if (err) {
+		complain("cannot read the figures: %s", strerror(-err));
+		return STATUS_FAILURE;
+	}
+	capture__detach(session->capture);
+	json_err = write_json(session);
+	text_err = write_text(session);
+	if (json_err || text_err)
+		return STATUS_FAILURE;
+	if (session->options->max_loss_pct >= 0 && lost_pct(session->trace) > session->options->max_loss_pct) {
+		complain("%.3g %% of the events were lost, more than --max-loss allows", lost_pct(session->trace));
+		return STATUS_LOSS;
+	}
+	return STATUS_OK;
+}
+
+static void free_session(struct session *session)
+{
+	output__abandon(&session->json);
+	capture__free(session->capture);
+	launch__free(session->launch);
+	process__close(session->process);
+	trace__free(session->trace);
+	if (session->signals >= 0)
+		close(session->signals);
+}
+
+/*
+ * Waits for the command, if there is one. Its status is ours, unless something went wrong here; then that is told, and
+ * the command still runs to its end.
+ */
+static int end_with_command(struct session *session, int err, int status)
+{
+	int command_status;
+
+	if (!session->launch)
+		return status;
+	launch__resume(session->launch);
+	command_status = launch__wait(session->launch);
+	return status == STATUS_OK || err == -ENOEXEC ? command_status : status;
+}
+
+int command_trace(const struct options *options)
+{
+	static struct session session = {.signals = -1};
+	int status, err;
+
+	session.options = options;
+	err = prepare(&session);
+	if (err) {
+		complain("%s", *session.why ? session.why : strerror(-err));
+		status = status_of(err);
+		capture__free(session.capture);
+		session.capture = NULL;
+		release_signals(&session);
+	} else {
+		run(&session);
+		status = report(&session);
+	}
+	status = end_with_command(&session, err, status);
+	free_session(&session);
+	return status;
+}

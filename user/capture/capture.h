@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A capture: the kernel side loaded, attached to a process, running, and read out into a trace.
+ *
+ * The order is open, attach, activate, run, stop, collect, free. Nothing counts before activate; free may come at any
+ * point, detaches all that is attached, and leaves the traced process untouched. Errors are -errno; where a function
+ * takes `why`, it gets one line for the user.
+ */
+#ifndef GILTRACE_CAPTURE_H
+#define GILTRACE_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/trace/trace.h"
+
+struct capture;
+struct probe_plan;
+struct process;
+
+struct capture_options {
+	enum trace_level level;
+	uint32_t max_threads; /* slots for threads that live at the same time; 0: enough for a process with `threads` */
+	uint64_t threads;     /* how many the target has now, for the size of the tables */
+};
+
+enum capture_end { CAPTURE_TIME, CAPTURE_STOPPED, CAPTURE_EXITED, CAPTURE_EXECED };
+
+/*
+ * Loads the kernel side and measures what a probe hit costs. -EPERM: not privileged, or locked down; -ENOTSUP: the
+ * kernel lacks something.
+ */
+int capture__open(const struct capture_options *options, struct capture **out, char *why, size_t why_size);
+
+/*
+ * Puts the probes of the plan into the process. `plan` and `process` must live as long as the capture. -ESRCH: the
+ * process is gone.
+ */
+int capture__attach(struct capture *capture, const struct process *process, const struct probe_plan *plan, char *why,
+                    size_t why_size);
+
+/* Begins the trace: from here on every hit counts. */
+int capture__activate(struct capture *capture);
+
+/*
+ * Waits for `duration_ns` (0: without end), for `stop_fd` to become readable (-1: none), or for the process to end or
+ * exec, and takes in the figures of threads that end meanwhile. Says which it was.
+ */
+enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int stop_fd);
+
+/* Ends the trace: from here on no hit counts. Idempotent. */
+void capture__stop(struct capture *capture);
+
+/* Removes all probes. Idempotent. */
+void capture__detach(struct capture *capture);
+
+/* Reads all figures into the trace and finishes it. Once, after capture__stop. */
+int capture__collect(struct capture *capture, struct trace *trace);
+
+void capture__free(struct capture *capture);
+
+/* What a probe hit costs on this machine, in ns; negative when it could not be measured. */
+double capture__cost_ns_per_hit(const struct capture *capture);
+
+/* Whether one link carries all the probes (uprobe_multi), which makes detaching fast: for doctor. */
+bool capture__has_uprobe_multi(void);
+
+#endif

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads the figures of the kernel side into a trace: those of threads that end while the capture runs, whose slots are
+ * needed again, and all the others at the end.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/capture/capture_state.h"
+#include "user/target/plan.h"
+#include "user/target/process.h"
+#include "user/target/runtime.h"
+
+#define PAIRS_DRAIN_AT 256 /* ended threads between two looks for their pairs */
+
+static struct slot_owner owner_of(const struct thread *thread, uint32_t slot)
+{
+	return (struct slot_owner){
+		.slot = slot,
+		.generation = thread->generation,
+		.tgid = thread->tgid,
+		.tid = thread->tid,
+		.lock = thread->lock,
+	};
+}
+
+/* Remembers whose slot it was. Without memory the thread's pairs are counted as lost later. */
+static void remember_owner(struct capture *capture, struct slot_owner owner)
+{
+	if (!(capture->ended_count & (capture->ended_count - 1))) {
+		size_t room = capture->ended_count ? 2 * capture->ended_count : 1;
+		struct slot_owner *grown = realloc(capture->ended, room * sizeof(*grown));
+
+		if (!grown)
+			return;
+		capture->ended = grown;
+	}
+	capture->ended[capture->ended_count++] = owner;
+}
+
+static void fill_counts(struct trace_counts *counts, const struct thread *thread)
+{
+	counts->acquisitions = thread->acquisitions;
+	counts->contended = thread->contended;
+	counts->failed = thread->failed;
+	counts->timeouts = thread->timeouts;
+	counts->stolen = thread->stolen;
+	counts->handoffs = thread->handoffs;
+	counts->releases_forced = thread->releases_forced;
+	counts->releases_voluntary =
+		thread->releases > thread->releases_forced ? thread->releases - thread->releases_forced : 0;
+	counts->held_ns = thread->hold.sum_ns;
+	counts->waited_ns = thread->wait.sum_ns;
+}
+
+/* The intervals that an end of the trace cuts. `lock` may be NULL: not read. */
+static void fill_open(struct trace_open *open, const struct thread *thread, const struct lock *lock, uint64_t stop_ns)
+{
+	uint64_t end = thread->ended_ns ? thread->ended_ns : stop_ns;
+
+	open->holds_at_start = thread->holds_at_start;
+	open->held_ns = thread->held_at_start_ns;
+	open->waits_at_start = thread->waits_at_start;
+	open->waited_ns = thread->waited_at_start_ns;
+	if (thread->waiting_since) {
+		open->waits_at_end = 1;
+		open->waited_ns += end > thread->waiting_since ? end - thread->waiting_since : 0;
+		open->charged_ns = thread->charged_ns;
+	}
+	if (thread->holding && lock && lock->holder == thread->tid) {
+		open->holds_at_end = 1;
+		open->held_ns += end > lock->acquired_ns ? end - lock->acquired_ns : 0;
+	}
+}
+
+static bool read_lock(const struct capture *capture, const struct thread *thread, struct lock *lock)
+{
+	struct lock_key key = {.address = thread->lock, .tgid = thread->tgid};
+
+	return !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.locks), &key, lock);
+}
+
+/* The name that the thread has now, if it lives; the kernel side noted one when it first met the lock. */
+static void fill_name(struct trace_thread *into, const struct thread *thread)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(into->name, sizeof(into->name), "%.*s", (int)sizeof(thread->name), thread->name);
+	if (thread->ended_ns)
+		return;
+	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/task/%" PRIu32 "/comm", thread->tgid, thread->tid);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fgets(into->name, sizeof(into->name), file))
+		into->name[strcspn(into->name, "\n")] = '\0';
+	fclose(file);
+}
+
+static int add_thread(const struct capture *capture, struct trace *trace, const struct thread *thread)
+{
+	static struct lock lock; /* too large for the stack to be nice */
+	struct trace_thread *into = trace__add_thread(trace);
+	bool has_lock = read_lock(capture, thread, &lock);
+
+	if (!into)
+		return -ENOMEM;
+	into->pid = thread->tgid;
+	into->tid = thread->tid;
+	into->gil = thread->lock;
+	into->ended = thread->ended_ns != 0;
+	into->held_runnable_ns = thread->held_runnable_ns;
+	into->held_blocked_ns = thread->held_blocked_ns;
+	fill_name(into, thread);
+	fill_counts(&into->counts, thread);
+	fill_open(&into->open, thread, has_lock ? &lock : NULL, capture->stop_ns ? capture->stop_ns : capture__now());
+	if (distribution__add_histogram(&into->wait, &thread->wait) ||
+	    distribution__add_histogram(&into->hold, &thread->hold))
+		return -ENOMEM;
+	return 0;
+}
+
+static int compare_owners(const void *left, const void *right)
+{
+	const struct slot_owner *a = left, *b = right;
+
+	if (a->slot != b->slot)
+		return a->slot < b->slot ? -1 : 1;
+	if (a->generation != b->generation)
+		return a->generation < b->generation ? -1 : 1;
+	return 0;
+}
+
+static int add_pair(struct trace *trace, const struct slot_owner *owner, const struct pair_key *key,
+                    const struct pair *pair)
+{
+	struct trace_blame *blame = trace__add_blame(trace);
+
+	if (!blame)
+		return -ENOMEM;
+	blame->pid = owner->tgid;
+	blame->waiter = owner->tid;
+	blame->holder = key->holder;
+	blame->gil = owner->lock;
+	blame->waits = pair->waits;
+	blame->wait_ns = pair->wait_ns;
+	return 0;
+}
+
+/*
+ * Moves the pairs of the given owners (sorted here) out of the kernel into the trace. With `all`, a pair without an owner
+ * is counted as lost. Bounded by the size of the map, for another CPU may add pairs meanwhile.
+ */
+static void drain_pairs(struct capture *capture, struct slot_owner *owners, size_t count, struct trace *trace, bool all)
+{
+	int fd = bpf_map__fd(capture->bpf->maps.pairs);
+	uint32_t limit = bpf_map__max_entries(capture->bpf->maps.pairs);
+	struct pair_key key, next;
+	bool more;
+
+	if (count)
+		qsort(owners, count, sizeof(*owners), compare_owners);
+	more = !bpf_map_get_next_key(fd, NULL, &key);
+	for (uint32_t i = 0; more && i < limit; i++, key = next) {
+		struct slot_owner wanted = {.slot = key.slot, .generation = key.generation};
+		struct slot_owner *owner =
+			count ? bsearch(&wanted, owners, count, sizeof(*owners), compare_owners) : NULL;
+		struct pair pair;
+
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (!owner) {
+			trace->lost.pairs += all;
+			continue;
+		}
+		if (bpf_map_lookup_elem(fd, &key, &pair) || add_pair(trace, owner, &key, &pair))
+			trace->lost.pairs++;
+		bpf_map_delete_elem(fd, &key);
+	}
+}
+
+void capture__harvest_thread(struct capture *capture, uint32_t slot)
+{
+	static struct thread thread;
+	static const struct thread nothing;
+	struct thread *empty = &thread;
+	int fd = bpf_map__fd(capture->bpf->maps.threads);
+
+	if (slot >= capture->slots || bpf_map_lookup_elem(fd, &slot, &thread) || !thread.ended_ns)
+		return;
+	if (add_thread(capture, capture->harvested, &thread))
+		capture->harvested->lost.threads++;
+	capture->harvested_hits += thread.hits;
+	remember_owner(capture, owner_of(&thread, slot));
+	*empty = nothing;
+	empty->generation = ++capture->generations[slot];
+	if (!bpf_map_update_elem(fd, &slot, empty, BPF_ANY))
+		bpf_map_update_elem(bpf_map__fd(capture->bpf->maps.free_slots), NULL, &slot, BPF_ANY);
+	if (capture->ended_count >= PAIRS_DRAIN_AT) {
+		drain_pairs(capture, capture->ended, capture->ended_count, capture->harvested, false);
+		capture->ended_count = 0;
+	}
+}
+
+static int collect_threads(struct capture *capture, struct trace *trace)
+{
+	static struct thread thread;
+	int err = 0;
+
+	for (uint32_t slot = 0; slot < capture->slots && !err; slot++) {
+		if (bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.threads), &slot, &thread) || !thread.tgid)
+			continue;
+		remember_owner(capture, owner_of(&thread, slot));
+		trace->probes.hits += thread.hits;
+		err = add_thread(capture, trace, &thread);
+	}
+	return err;
+}
+
+static int64_t interpreter_of(const struct capture *capture, uint64_t lock)
+{
+	const struct runtime_adapter *adapter = capture->plan->adapter;
+
+	return adapter->interpreter ? adapter->interpreter(capture->process, capture->plan, lock) : -1;
+}
+
+static int collect_locks(struct capture *capture, struct trace *trace)
+{
+	static struct lock lock;
+	int fd = bpf_map__fd(capture->bpf->maps.locks);
+	struct lock_key key, *previous = NULL;
+
+	for (uint32_t i = 0; i < bpf_map__max_entries(capture->bpf->maps.locks); i++, previous = &key) {
+		struct trace_gil *gil;
+
+		if (bpf_map_get_next_key(fd, previous, &key))
+			break;
+		if (bpf_map_lookup_elem(fd, &key, &lock))
+			continue;
+		gil = trace__add_gil(trace);
+		if (!gil)
+			return -ENOMEM;
+		gil->pid = (uint32_t)key.tgid;
+		gil->address = key.address;
+		gil->interpreter = interpreter_of(capture, key.address);
+		memcpy(gil->attempts, lock.attempts, sizeof(gil->attempts));
+		if (distribution__add_histogram(&gil->handoff, &lock.handoff))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Threads that woke once, from a sleep begun before the trace, and met the lock at no probe after that. */
+static int collect_waiting_at_start(struct capture *capture, struct trace *trace)
+{
+	int fd = bpf_map__fd(capture->bpf->maps.waiting_at_start);
+	uint32_t tid, *previous = NULL;
+	uint64_t woken_ns;
+
+	for (uint32_t i = 0; i < capture->slots && trace->gil_count; i++, previous = &tid) {
+		struct trace_thread *thread;
+
+		if (bpf_map_get_next_key(fd, previous, &tid))
+			break;
+		if (bpf_map_lookup_elem(fd, &tid, &woken_ns))
+			continue;
+		thread = trace__add_thread(trace);
+		if (!thread)
+			return -ENOMEM;
+		thread->pid = (uint32_t)process__pid(capture->process);
+		thread->tid = tid;
+		thread->gil = trace->gils[0].address;
+		thread->open.waits_at_start = 1;
+		thread->open.waited_ns = woken_ns - capture->start_ns;
+	}
+	return 0;
+}
+
+/* Moves what was harvested on the way into the trace. */
+static int take_harvest(struct capture *capture, struct trace *trace)
+{
+	struct trace *harvested = capture->harvested;
+
+	for (size_t i = 0; i < harvested->thread_count; i++) {
+		struct trace_thread *thread = trace__add_thread(trace);
+
+		if (!thread)
+			return -ENOMEM;
+		*thread = harvested->threads[i];
+		harvested->threads[i].wait = harvested->threads[i].hold = (struct distribution){0}; /* moved */
+	}
+	for (size_t i = 0; i < harvested->blame_count; i++) {
+		struct trace_blame *blame = trace__add_blame(trace);
+
+		if (!blame)
+			return -ENOMEM;
+		*blame = harvested->blame[i];
+	}
+	trace->probes.hits += capture->harvested_hits;
+	trace->lost.threads += harvested->lost.threads;
+	trace->lost.pairs += harvested->lost.pairs;
+	return 0;
+}
+
+/* How often the kernel skipped a probe's program, because one ran already on that CPU. */
+static uint64_t skipped_hits(const struct capture *capture)
+{
+	struct bpf_program *program;
+	uint64_t skipped = 0;
+
+	bpf_object__for_each_program(program, capture->bpf->obj) {
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof(info);
+
+		if (bpf_program__fd(program) >= 0 && !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			skipped += info.recursion_misses;
+	}
+	return skipped;
+}
+
+static void fill_target(const struct capture *capture, struct trace *trace)
+{
+	trace->target.pid = (uint32_t)process__pid(capture->process);
+	snprintf(trace->target.exe, sizeof(trace->target.exe), "%s", process__exe(capture->process));
+	trace->target.runtime = capture->plan->runtime;
+	trace->target.design = capture->plan->design;
+	snprintf(trace->target.version, sizeof(trace->target.version), "%s", capture->plan->version);
+}
+
+static void fill_lost_and_cost(const struct capture *capture, struct trace *trace)
+{
+	const uint64_t *lost = (const uint64_t *)capture->bpf->bss->lost;
+	uint32_t pid = trace->target.pid;
+	struct traced_process traced;
+
+	trace->lost.events = lost[LOST_EVENTS];
+	trace->lost.threads += lost[LOST_THREADS];
+	trace->lost.gils = lost[LOST_GILS];
+	trace->lost.pairs += lost[LOST_PAIRS];
+	trace->lost.probes = lost[LOST_SENSELESS] + skipped_hits(capture);
+	if (!bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.processes), &pid, &traced))
+		trace->children = traced.children;
+	trace->probes.cost_ns_per_hit = capture->cost_ns_per_hit;
+	if (capture->cost_ns_per_hit >= 0 && trace->duration_ns)
+		trace->probes.overhead_pct =
+			100.0 * (double)trace->probes.hits * capture->cost_ns_per_hit / (double)trace->duration_ns;
+}
+
+int capture__collect(struct capture *capture, struct trace *trace)
+{
+	int err;
+
+	ring_buffer__consume(capture->ring);
+	fill_target(capture, trace);
+	trace->level = capture->level;
+	trace->probes.coverage_pct = capture->level == TRACE_ALL ? 100 : 0;
+	trace->start_ns = capture->start_ns;
+	trace->duration_ns = capture->stop_ns - capture->start_ns;
+	err = take_harvest(capture, trace);
+	if (!err)
+		err = collect_threads(capture, trace);
+	if (!err)
+		err = collect_locks(capture, trace);
+	if (!err)
+		err = collect_waiting_at_start(capture, trace);
+	if (err)
+		return err;
+	drain_pairs(capture, capture->ended, capture->ended_count, trace, true);
+	fill_lost_and_cost(capture, trace);
+	return trace__finish(trace);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* The price of a probe hit: see price.h. */
+#include "user/capture/price.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "giltrace.skel.h"
+#include "user/capture/links.h"
+
+#define BATCHES 9
+#define CYCLES  32
+
+/* An acquisition and a release: `push` is emulated just as the calls at the real sites are. The lock is in rdi. */
+extern const char price_acquired[], price_released[];
+void price_cycle(const void *lock);
+
+__asm__(".text\n"
+        ".p2align 4\n"
+        ".globl price_cycle, price_acquired, price_released\n"
+        ".type price_cycle, @function\n"
+        "price_cycle:\n"
+        "price_acquired:\n"
+        "	push %rax\n"
+        "	pop %rax\n"
+        "price_released:\n"
+        "	push %rax\n"
+        "	pop %rax\n"
+        "	ret\n"
+        ".size price_cycle, . - price_cycle\n");
+
+struct own_offset {
+	uint64_t address, file_offset;
+};
+
+static int find_own_offset(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct own_offset *own = data;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+		uint64_t start = info->dlpi_addr + segment->p_vaddr;
+
+		if (segment->p_type == PT_LOAD && own->address >= start && own->address - start < segment->p_filesz) {
+			own->file_offset = own->address - start + segment->p_offset;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static uint64_t file_offset_of(const void *code)
+{
+	struct own_offset own = {.address = (uint64_t)(uintptr_t)code};
+
+	return dl_iterate_phdr(find_own_offset, &own) ? own.file_offset : 0;
+}
+
+static double batch_ns(const void *lock)
+{
+	struct timespec start, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (int i = 0; i < CYCLES; i++)
+		price_cycle(lock);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	return (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+static double median_hit_ns(const void *lock)
+{
+	double batches[BATCHES];
+
+	batch_ns(lock); /* the first hit makes the lock and the thread */
+	for (int i = 0; i < BATCHES; i++)
+		batches[i] = batch_ns(lock);
+	qsort(batches, BATCHES, sizeof(*batches), compare);
+	return batches[BATCHES / 2] / (2 * CYCLES);
+}
+
+/* Takes out of the maps what the measurement left there. */
+static void clean_up(struct giltrace_bpf *bpf, uint32_t pid, const void *lock)
+{
+	struct lock_key key = {.address = (uint64_t)(uintptr_t)lock, .tgid = pid};
+	struct thread_pointer pointer = {.tgid = pid, .pointer = pthread_self()};
+	uint32_t slot;
+
+	bpf_map_delete_elem(bpf_map__fd(bpf->maps.processes), &pid);
+	bpf_map_delete_elem(bpf_map__fd(bpf->maps.locks), &key);
+	bpf_map_delete_elem(bpf_map__fd(bpf->maps.thread_pointers), &pointer);
+	if (!bpf_map_lookup_elem(bpf_map__fd(bpf->maps.slots), &pid, &slot)) {
+		struct thread *empty = calloc(1, sizeof(*empty));
+
+		bpf_map_delete_elem(bpf_map__fd(bpf->maps.slots), &pid);
+		if (empty && !bpf_map_update_elem(bpf_map__fd(bpf->maps.threads), &slot, empty, BPF_ANY))
+			bpf_map_update_elem(bpf_map__fd(bpf->maps.free_slots), NULL, &slot, BPF_ANY);
+		free(empty);
+	}
+	memset(bpf->bss->lost, 0, sizeof(bpf->bss->lost));
+}
+
+/* Closing a link waits for the kernel for tens of ms: that is done beside the work. */
+static void *detach_beside(void *links)
+{
+	links__detach(links);
+	free(links);
+	return NULL;
+}
+
+static void detach(struct links *links)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, detach_beside, links))
+		detach_beside(links);
+	else
+		pthread_detach(thread);
+}
+
+double price__measure(struct giltrace_bpf *bpf, bool multi)
+{
+	static const uint32_t lock[4];
+	uint32_t pid = (uint32_t)getpid();
+	struct traced_process self = {
+		.layout = {.mutex = UNKNOWN_OFFSET, .locked = UNKNOWN_OFFSET, .last_holder = UNKNOWN_OFFSET,
+		           .thread_id = UNKNOWN_OFFSET},
+	};
+	const struct link_site sites[] = {
+		{.file_offset = file_offset_of(price_acquired), .event = PROBE_ACQUIRED},
+		{.file_offset = file_offset_of(price_released), .event = PROBE_RELEASED},
+	};
+	struct links *links = calloc(1, sizeof(*links));
+	double untraced = median_hit_ns(lock), traced;
+
+	if (!links)
+		return -1;
+	if (bpf_map_update_elem(bpf_map__fd(bpf->maps.processes), &pid, &self, BPF_ANY) ||
+	    links__attach(links, bpf, multi, (pid_t)pid, "/proc/self/exe", sites, 2)) {
+		bpf_map_delete_elem(bpf_map__fd(bpf->maps.processes), &pid);
+		free(links);
+		return -1;
+	}
+	bpf->bss->active = true;
+	traced = median_hit_ns(lock);
+	bpf->bss->active = false;
+	detach(links);
+	clean_up(bpf, pid, lock);
+	return traced > untraced ? traced - untraced : 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* Figures for people: see format.h. */
+#include "user/report/format.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "user/report/safe_text.h"
+
+/* Three digits of a value in [1, 1000); what would round to 1000 the caller takes to the next unit. */
+static const char *three_digits(char out[FORMAT_SIZE], double value, const char *unit)
+{
+	int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+
+	snprintf(out, FORMAT_SIZE, "%.*f %s", decimals, value, unit);
+	return out;
+}
+
+const char *format_time(char out[FORMAT_SIZE], uint64_t ns)
+{
+	double value = (double)ns;
+
+	if (!ns)
+		snprintf(out, FORMAT_SIZE, "0");
+	else if (ns < 1000)
+		snprintf(out, FORMAT_SIZE, "%" PRIu64 " ns", ns);
+	else if (value < 999.5e3)
+		three_digits(out, value / 1e3, "us");
+	else if (value < 999.5e6)
+		three_digits(out, value / 1e6, "ms");
+	else if (value < 999.5e9)
+		three_digits(out, value / 1e9, "s");
+	else
+		snprintf(out, FORMAT_SIZE, "%" PRIu64 " s", ns / 1000000000);
+	return out;
+}
+
+const char *format_percent(char out[FORMAT_SIZE], double share)
+{
+	double percent = share * 100;
+
+	if (percent <= 0)
+		snprintf(out, FORMAT_SIZE, "0");
+	else if (percent < 0.1)
+		snprintf(out, FORMAT_SIZE, "<0.1");
+	else
+		snprintf(out, FORMAT_SIZE, "%.*f", percent < 9.95 ? 1 : 0, percent);
+	return out;
+}
+
+const char *format_name(char *out, size_t size, const char *name, size_t width)
+{
+	size_t characters = 0;
+
+	safe_text(out, size, name);
+	for (char *at = out; *at; at++) {
+		if (((unsigned char)*at & 0xc0) == 0x80) /* within a character */
+			continue;
+		if (++characters == width && at[1]) {
+			char *rest = at + 1;
+
+			while (((unsigned char)*rest & 0xc0) == 0x80)
+				rest++;
+			if (*rest) { /* more characters follow: this one gives way */
+				memcpy(at, "~", 2);
+				break;
+			}
+		}
+	}
+	return out;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Figures for people: with a unit and no more digits than they deserve. Each writes into `out` and returns it. */
+#ifndef GILTRACE_REPORT_FORMAT_H
+#define GILTRACE_REPORT_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FORMAT_SIZE 24
+
+/* "0", "870 ns", "5.05 ms", "12.3 s": three digits. */
+const char *format_time(char out[FORMAT_SIZE], uint64_t ns);
+
+/* "0", "< 0.1", "4.2", "57": a share in [0, 1] as percent, without the sign. */
+const char *format_percent(char out[FORMAT_SIZE], double share);
+
+/* A foreign name made safe and cut to `width` characters, the last of them then "~". `size` > 0. */
+const char *format_name(char *out, size_t size, const char *name, size_t width);
+
+#endif

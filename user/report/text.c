@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* The text report: see text.h. Histograms are in text_histogram.c, the matrix in text_matrix.c. */
+#include "user/report/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "user/report/format.h"
+#include "user/report/text_parts.h"
+#include "user/trace/trace.h"
+
+#define SHOWN_THREADS 40
+
+/* Above these mean numbers of waiters a process is called bound, or partly bound, by the lock. */
+#define BOUND        0.5
+#define PARTLY_BOUND 0.05
+
+static const char *runtime_title(const struct trace_target *target)
+{
+	return !strcmp(target->runtime, "cpython") ? "CPython" : target->runtime;
+}
+
+static void print_header(const struct trace *trace, FILE *out)
+{
+	char time[FORMAT_SIZE], exe[128];
+	const char *base = strrchr(trace->target.exe, '/');
+
+	fprintf(out, "%s (pid %" PRIu32 "), %s %s, traced for %s%s\n",
+	        format_name(exe, sizeof(exe), base ? base + 1 : trace->target.exe, 30), trace->target.pid,
+	        runtime_title(&trace->target), trace->target.version, format_time(time, trace->duration_ns),
+	        trace->level == TRACE_WAITS ? ", waits only" : "");
+	if (trace->end == TRACE_END_EXITED)
+		fprintf(out, "The process ended; that ended the trace.\n");
+	else if (trace->end == TRACE_END_EXECED)
+		fprintf(out, "The process replaced its program (exec); that ended the trace.\n");
+	if (trace->children)
+		fprintf(out, "It forked %" PRIu64 " child process%s meanwhile, which were not traced.\n",
+		        trace->children, trace->children > 1 ? "es" : "");
+}
+
+static uint64_t waited_ns(const struct trace_thread *thread)
+{
+	return thread->counts.waited_ns + thread->open.waited_ns;
+}
+
+static uint64_t held_ns(const struct trace_thread *thread)
+{
+	return thread->counts.held_ns + thread->open.held_ns;
+}
+
+/* "Most of it: worker (tid 12) 4.90 s, main (tid 11) 3.10 s." The threads of a lock are sorted by waited time. */
+static void print_worst_waiters(const struct trace *trace, const struct trace_gil *gil, FILE *out)
+{
+	const char *separator = "Most of it: ";
+	char time[FORMAT_SIZE], name[128];
+	int shown = 0;
+
+	for (size_t i = 0; i < trace->thread_count && shown < 3; i++) {
+		const struct trace_thread *thread = &trace->threads[i];
+
+		if (thread->pid != gil->pid || thread->gil != gil->address || !waited_ns(thread))
+			continue;
+		fprintf(out, "%s%s (%" PRIu32 ") %s", separator, format_name(name, sizeof(name), thread->name, 15),
+		        thread->tid, format_time(time, waited_ns(thread)));
+		separator = ", ";
+		shown++;
+	}
+	if (shown)
+		fprintf(out, ".\n");
+}
+
+static void print_verdict(const struct trace *trace, const struct trace_gil *gil, FILE *out)
+{
+	uint64_t waited = gil->counts.waited_ns + gil->open.waited_ns;
+	uint64_t held = gil->counts.held_ns + gil->open.held_ns;
+	double waiters = trace__saturation(trace, gil);
+	char percent[FORMAT_SIZE], time[FORMAT_SIZE], share[FORMAT_SIZE];
+
+	fprintf(out, "%s", waiters >= BOUND          ? "BOUND BY THE GIL"
+	                   : waiters >= PARTLY_BOUND ? "PARTLY BOUND BY THE GIL"
+	                                             : "NOT BOUND BY THE GIL");
+	if (trace->level == TRACE_ALL)
+		fprintf(out, ": it was held %s %% of the time", format_percent(percent, trace__utilisation(trace, gil)));
+	fprintf(out, "%s on average %.*f thread%s waited.\n", trace->level == TRACE_ALL ? ";" : ":",
+	        waiters < 0.1 ? 3 : 1, waiters, waiters >= 0.95 && waiters < 1.05 ? "" : "s");
+	if (!waited) {
+		fprintf(out, "No thread lost time waiting for it.\n");
+		return;
+	}
+	fprintf(out, "Waiting for it cost the threads %s", format_time(time, waited));
+	if (trace->level == TRACE_ALL)
+		fprintf(out, ", %s %% of the time they wanted to run Python code",
+		        format_percent(share, (double)waited / (double)(waited + held)));
+	fprintf(out, ".\n");
+	print_worst_waiters(trace, gil, out);
+}
+
+static void print_lock_counts(const struct trace *trace, const struct trace_gil *gil, FILE *out)
+{
+	const struct trace_counts *counts = &gil->counts;
+
+	fprintf(out, "\nLock 0x%" PRIx64, gil->address);
+	if (gil->interpreter >= 0)
+		fprintf(out, " (interpreter %" PRId64 ")", gil->interpreter);
+	fprintf(out, ": ");
+	if (trace->level == TRACE_ALL)
+		fprintf(out, "%" PRIu64 " acquisitions, ", counts->acquisitions);
+	fprintf(out, "%" PRIu64 " contended, %" PRIu64 " hand-offs\n", counts->contended, counts->handoffs);
+	fprintf(out, "  failed attempts: %" PRIu64 " (%" PRIu64 " timeouts, %" PRIu64 " stolen)\n", counts->failed,
+	        counts->timeouts, counts->stolen);
+	fprintf(out, "  releases: %" PRIu64 " forced", counts->releases_forced);
+	if (trace->level == TRACE_ALL)
+		fprintf(out, ", %" PRIu64 " voluntary", counts->releases_voluntary);
+	fprintf(out, "\n");
+}
+
+static const char *percentile(char out[FORMAT_SIZE], const struct distribution *distribution, double percent)
+{
+	if (!distribution->count)
+		return "-";
+	return format_time(out, distribution__percentile(distribution, percent));
+}
+
+static void print_thread(const struct trace *trace, const struct trace_thread *thread, FILE *out)
+{
+	char held[FORMAT_SIZE], waited[FORMAT_SIZE], wait99[FORMAT_SIZE], hold99[FORMAT_SIZE], name[128], acquired[24];
+	double duration = (double)trace->duration_ns;
+	bool all = trace->level == TRACE_ALL;
+
+	snprintf(acquired, sizeof(acquired), "%" PRIu64, thread->counts.acquisitions);
+	fprintf(out, "%8" PRIu32 "%c %-15s %6s %6s %9s %9" PRIu64 " %7" PRIu64 " %8s %8s\n", thread->tid,
+	        thread->ended ? '*' : ' ', format_name(name, sizeof(name), thread->name, 15),
+	        all ? format_percent(held, (double)held_ns(thread) / duration) : "-",
+	        format_percent(waited, (double)waited_ns(thread) / duration), all ? acquired : "-",
+	        thread->counts.contended, thread->counts.failed, percentile(wait99, &thread->wait, 99),
+	        all ? percentile(hold99, &thread->hold, 99) : "-");
+}
+
+static void print_threads(const struct trace *trace, const struct trace_gil *gil, FILE *out)
+{
+	size_t shown = 0, ended = 0;
+
+	fprintf(out, "\n     tid  thread          held %%  wait %%  acquired contended  failed wait p99 hold p99\n");
+	for (size_t i = 0; i < trace->thread_count; i++) {
+		const struct trace_thread *thread = &trace->threads[i];
+
+		if (thread->pid != gil->pid || thread->gil != gil->address)
+			continue;
+		ended += thread->ended;
+		if (shown++ < SHOWN_THREADS)
+			print_thread(trace, thread, out);
+	}
+	if (shown > SHOWN_THREADS)
+		fprintf(out, "          ... and %zu more threads, which waited less (--json has them all)\n",
+		        shown - SHOWN_THREADS);
+	if (ended)
+		fprintf(out, "          * ended during the trace\n");
+}
+
+/* What the holds were spent on. Held time that the scheduler saw off a CPU is worth a line when it is over 1 %. */
+static void print_off_cpu(const struct trace *trace, const struct trace_gil *gil, FILE *out)
+{
+	uint64_t runnable = 0, blocked = 0;
+	double held = (double)gil->counts.held_ns;
+	char on[FORMAT_SIZE], preempted[FORMAT_SIZE], asleep[FORMAT_SIZE];
+
+	for (size_t i = 0; i < trace->thread_count; i++) {
+		const struct trace_thread *thread = &trace->threads[i];
+
+		if (thread->pid == gil->pid && thread->gil == gil->address) {
+			runnable += thread->held_runnable_ns;
+			blocked += thread->held_blocked_ns;
+		}
+	}
+	if (trace->level != TRACE_ALL || held <= 0)
+		return;
+	fprintf(out, "\nWhile held, its holder was on a CPU %s %%, preempted %s %%, asleep %s %% of the time.\n",
+	        format_percent(on, 1 - (double)(runnable + blocked) / held),
+	        format_percent(preempted, (double)runnable / held), format_percent(asleep, (double)blocked / held));
+}
+
+static void print_open(const struct trace_gil *gil, FILE *out)
+{
+	const struct trace_open *open = &gil->open;
+
+	if (!open->holds_at_start && !open->holds_at_end && !open->waits_at_start && !open->waits_at_end)
+		return;
+	fprintf(out,
+	        "\nCut by an end of the trace, and in no histogram:\n"
+	        "  holds: %" PRIu64 " at its start, %" PRIu64 " at its end; waits: %" PRIu64 " and %" PRIu64 "\n",
+	        open->holds_at_start, open->holds_at_end, open->waits_at_start, open->waits_at_end);
+}
+
+static void print_gil(const struct trace *trace, const struct trace_gil *gil, FILE *out)
+{
+	fprintf(out, "\n");
+	print_verdict(trace, gil, out);
+	print_lock_counts(trace, gil, out);
+	print_threads(trace, gil, out);
+	print_off_cpu(trace, gil, out);
+	text__histogram("Wait", "from the first sleep to the acquisition", &gil->wait, out);
+	if (trace->level == TRACE_ALL)
+		text__histogram("Hold", "from the acquisition to the release", &gil->hold, out);
+	text__histogram("Hand-off", "from a release to the acquisition by a thread that waited", &gil->handoff, out);
+	text__matrix(trace, gil, out);
+	print_open(gil, out);
+}
+
+static void print_loss(FILE *out, uint64_t count, const char *what, const char *remedy)
+{
+	if (count)
+		fprintf(out, "  %" PRIu64 " %s; %s\n", count, what, remedy);
+}
+
+static void print_lost(const struct trace *trace, FILE *out)
+{
+	const struct trace_lost *lost = &trace->lost;
+
+	if (!(lost->events | lost->stacks | lost->threads | lost->probes | lost->gils | lost->pairs)) {
+		fprintf(out, "\nNothing was lost.\n");
+		return;
+	}
+	fprintf(out, "\nLOST:\n");
+	print_loss(out, lost->threads, "events of threads that found no free slot", "raise --max-threads");
+	print_loss(out, lost->events, "notes of ended threads", "their figures were read at the end");
+	print_loss(out, lost->gils, "events of locks beyond the 64 that fit", "their figures are missing");
+	print_loss(out, lost->pairs, "sleeps whose waiter x holder pair found no room", "the matrix is incomplete");
+	print_loss(out, lost->stacks, "stacks", "the blame is incomplete");
+	print_loss(out, lost->probes, "probe hits that the kernel skipped", "counts are too low by about as many");
+}
+
+static void print_cost(const struct trace *trace, FILE *out)
+{
+	char total[FORMAT_SIZE], each[FORMAT_SIZE], share[FORMAT_SIZE];
+	const struct trace_probes *probes = &trace->probes;
+
+	fprintf(out, "Tracing: %" PRIu64 " probe hits", probes->hits);
+	if (probes->cost_ns_per_hit >= 0)
+		fprintf(out, " of %s each cost the process %s, %s %% of one CPU",
+		        format_time(each, (uint64_t)probes->cost_ns_per_hit),
+		        format_time(total, (uint64_t)((double)probes->hits * probes->cost_ns_per_hit)),
+		        format_percent(share, probes->overhead_pct / 100));
+	fprintf(out, ".\n");
+}
+
+int report__text(const struct trace *trace, FILE *out)
+{
+	errno = 0;
+	print_header(trace, out);
+	for (size_t i = 0; i < trace->gil_count; i++)
+		print_gil(trace, &trace->gils[i], out);
+	if (!trace->gil_count)
+		fprintf(out, "\nNo thread took, released or waited for the lock while it was traced.\n");
+	print_lost(trace, out);
+	print_cost(trace, out);
+	if (fflush(out) || ferror(out))
+		return errno ? -errno : -EIO;
+	return 0;
+}

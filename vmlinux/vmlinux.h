@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The kernel's types that the BPF side reads, and nothing else: kept by hand. Fields are found by name when the program
+ * is loaded (preserve_access_index), so order and padding here mean nothing. The enumerators are kernel ABI.
+ */
+#ifndef __VMLINUX_H__ /* the name tells bpf_tracing.h to use the kernel's own register names */
+#define __VMLINUX_H__
+
+typedef signed char __s8;
+typedef unsigned char __u8;
+typedef short __s16;
+typedef unsigned short __u16;
+typedef int __s32;
+typedef unsigned int __u32;
+typedef long long __s64;
+typedef unsigned long long __u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef int pid_t;
+typedef _Bool bool;
+enum { false = 0, true = 1 };
+
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_QUEUE = 22,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct pt_regs { /* x86-64 */
+	unsigned long ax, si, di, ip, sp;
+};
+
+struct thread_struct { /* x86-64 */
+	unsigned long fsbase;
+};
+
+struct task_struct {
+	unsigned int __state; /* since 5.14 */
+	pid_t pid, tgid;
+	__u64 start_time;
+	char comm[16];
+	struct task_struct *group_leader;
+	struct thread_struct thread;
+};
+
+struct task_struct___before_5_14 {
+	volatile long state;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	__u64 session_id, seq_num;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+#pragma clang attribute pop
+
+#endif
