@@ -13,7 +13,7 @@
 #include "bpf/giltrace.h"
 #include "user/target/process.h"
 
-#define PLAN_MAX_SITES 256
+#define PLAN_MAX_SITES  256
 #define PLAN_NOTES_SIZE 1024
 
 struct probe_site {
@@ -24,17 +24,22 @@ struct probe_site {
 	char instruction[48]; /* "call 0x41f5b0": for doctor */
 };
 
+struct runtime_adapter;
+
 struct probe_plan {
-	const char *runtime; /* adapter's name, static */
-	const char *design;  /* "interval", ... static */
-	char version[32];    /* "" : unknown */
-	char recognised[128]; /* by what the runtime was recognised, for doctor */
-	struct mapping file; /* the file that has the sites */
-	uint64_t load_bias;  /* run-time address = address in the file + load_bias */
+	const struct runtime_adapter *adapter; /* the one that made it; static */
+	const char *runtime;                   /* adapter's name, static */
+	const char *design;                    /* "interval", ... static */
+	char version[32];                      /* "" : unknown */
+	char recognised[128];                  /* by what the runtime was recognised, for doctor */
+	struct mapping file;                   /* the file that has the sites */
+	uint64_t load_bias;                    /* run-time address = address in the file + load_bias */
+	uint64_t root;      /* where the adapter begins to look for locks: an address in the file, 0: unknown */
+	uint64_t root_size; /* of the variable there, bytes */
 	struct lock_layout layout;
 	size_t site_count;
 	struct probe_site sites[PLAN_MAX_SITES]; /* sorted by event, then address */
-	char notes[PLAN_NOTES_SIZE]; /* what is less than perfect, a line each; "" when nothing is */
+	char notes[PLAN_NOTES_SIZE];             /* what is less than perfect, a line each; "" when nothing is */
 };
 
 #endif

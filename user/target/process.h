@@ -28,8 +28,8 @@ int process__open(pid_t pid, struct process **out);
 void process__close(struct process *process);
 
 pid_t process__pid(const struct process *process);
-int process__pidfd(const struct process *process);      /* poll()s readable once the process has ended */
-const char *process__exe(const struct process *process); /* /proc/PID/exe, for people only */
+int process__pidfd(const struct process *process);        /* poll()s readable once the process has ended */
+const char *process__exe(const struct process *process);  /* /proc/PID/exe, for people only */
 uint64_t process__threads(const struct process *process); /* how many it has now; 0 once it is gone */
 bool process__alive(const struct process *process);
 
@@ -46,7 +46,8 @@ ssize_t process__executable_files(const struct process *process, struct mapping 
  */
 void process__mapping_path(const struct process *process, const struct mapping *mapping, char *out, size_t size);
 
-/* Reads `size` bytes at `address` of the process's memory without stopping it. 0 or -errno (-EFAULT: not all mapped). */
+/* Reads `size` bytes at `address` of the process's memory without stopping it. 0 or -errno (-EFAULT: not all mapped).
+ */
 int process__read(const struct process *process, uint64_t address, void *out, size_t size);
 
 #endif

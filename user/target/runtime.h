@@ -7,6 +7,7 @@
 #define GILTRACE_TARGET_RUNTIME_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct mapping;
 struct probe_plan;
@@ -15,11 +16,23 @@ struct process;
 struct runtime_adapter {
 	const char *name;
 	/*
-	 * Looks at one mapped file. 0: *plan is made. -ENOENT: the file is none of this runtime's. Another -errno: it is, but no
-	 * plan can be made; `why` (of `why_size` bytes) gets one line that says so.
+	 * Looks at one mapped file. 0: *plan is made. -ENOENT: the file is none of this runtime's. -ENOEXEC: it is
+	 * damaged. Another -errno: it is this runtime's, but no plan can be made. `why` (of `why_size` bytes) gets a
+	 * clause that says so.
 	 */
 	int (*plan)(const struct process *process, const struct mapping *file, struct probe_plan *plan, char *why,
-	            size_t why_size);
+		    size_t why_size);
+
+	/* The rest looks into the running process, and may be NULL where the adapter does not know. */
+
+	/* The interpreter that a lock belongs to (the main one where several share it); -1: unknown. */
+	int64_t (*interpreter)(const struct process *process, const struct probe_plan *plan, uint64_t lock);
+	/* The main interpreter's lock. 0 and *lock, -ENOENT when it cannot be found, or the -errno of a failed read. */
+	int (*main_lock)(const struct process *process, const struct probe_plan *plan, uint64_t *lock);
+	/* The lock's state at this moment in one line: "interval 5 ms, held by thread 123, switch number 42". 0 or
+	 * -errno. */
+	int (*describe)(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
+			size_t size);
 };
 
 /* In the order in which they are asked. NULL ends the list. */

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* What a running CPython's memory says about its locks: for reports' interpreter ids and for `doctor`. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/target/cpython.h"
+#include "user/target/cpython_layout.h"
+#include "user/target/plan.h"
+
+#define MAX_INTERPRETERS 4096
+#define MAX_RUNTIME      (1UL << 20) /* bytes of _PyRuntime that are searched; 3.11's has 0.2 MB */
+
+/* The head of struct _gil_runtime_state, 3.7 to 3.13. */
+struct gil_head {
+	uint64_t interval_us;
+	uint64_t last_holder; /* PyThreadState */
+	int32_t locked;       /* -1 before the first use */
+	int32_t padding;
+	uint64_t switch_number;
+};
+
+static const struct cpython_layout *layout_of(const struct probe_plan *plan)
+{
+	return cpython_layout__find(cpython__version(plan) >> 8);
+}
+
+static int read_word(const struct process *process, uint64_t address, uint64_t *out)
+{
+	return process__read(process, address, out, sizeof(*out));
+}
+
+int64_t cpython__interpreter(const struct process *process, const struct probe_plan *plan, uint64_t lock)
+{
+	const struct cpython_layout *layout = layout_of(plan);
+	int64_t lowest = -1;
+	uint64_t interpreter;
+
+	if (!layout)
+		return -1;
+	if (!layout->interpreter_gil)
+		return 0; /* one lock for all interpreters */
+	if (!plan->root ||
+	    read_word(process, plan->load_bias + plan->root + layout->main_interpreter - 8, &interpreter))
+		return -1;
+	for (int i = 0; i < MAX_INTERPRETERS && interpreter; i++) {
+		uint64_t gil, id;
+
+		if (read_word(process, interpreter + layout->interpreter_gil, &gil) ||
+		    read_word(process, interpreter + layout->interpreter_id, &id))
+			break;
+		if (gil == lock && (lowest < 0 || (int64_t)id < lowest))
+			lowest = (int64_t)id;
+		if (read_word(process, interpreter + layout->interpreter_next, &interpreter))
+			break;
+	}
+	return lowest;
+}
+
+/* Whether a lock that is in use looks like this, and its last holder belongs to the main interpreter. */
+static bool is_gil(const struct process *process, const struct gil_head *head, const struct cpython_layout *layout,
+		   uint64_t main_interpreter)
+{
+	uint64_t interpreter;
+
+	return head->interval_us <= 1000000000 && (head->locked == 0 || head->locked == 1) && head->switch_number &&
+	       head->last_holder && !(head->last_holder & 7) &&
+	       !read_word(process, head->last_holder + layout->interpreter, &interpreter) &&
+	       interpreter == main_interpreter;
+}
+
+/*
+ * 3.7 to 3.11: the lock is somewhere within _PyRuntime, at another place in each micro release, and is known by its
+ * looks. Two that look like it are none.
+ */
+static int search_runtime(const struct process *process, const struct probe_plan *plan,
+			  const struct cpython_layout *layout, uint64_t *lock)
+{
+	uint64_t size = plan->root_size < MAX_RUNTIME ? plan->root_size : MAX_RUNTIME;
+	uint64_t start = plan->load_bias + plan->root, main_interpreter;
+	char *runtime = malloc(size + 1);
+	size_t found = 0;
+	int err = runtime ? process__read(process, start, runtime, size) : -ENOMEM;
+
+	if (!err && size < layout->main_interpreter + sizeof(main_interpreter))
+		err = -ENOENT;
+	if (!err)
+		memcpy(&main_interpreter, runtime + layout->main_interpreter, sizeof(main_interpreter));
+	for (uint64_t at = 0; !err && at + sizeof(struct gil_head) <= size; at += 8) {
+		struct gil_head head;
+
+		memcpy(&head, runtime + at, sizeof(head));
+		if (!is_gil(process, &head, layout, main_interpreter))
+			continue;
+		*lock = start + at;
+		found++;
+	}
+	free(runtime);
+	return err ? err : found == 1 ? 0 : -ENOENT;
+}
+
+int cpython__main_lock(const struct process *process, const struct probe_plan *plan, uint64_t *lock)
+{
+	const struct cpython_layout *layout = layout_of(plan);
+	uint64_t interpreter;
+	int err;
+
+	if (!layout || !plan->root)
+		return -ENOENT;
+	if (!layout->main_interpreter) { /* 3.6: static variables */
+		*lock = plan->load_bias + plan->root;
+		return 0;
+	}
+	if (!layout->interpreter_gil)
+		return search_runtime(process, plan, layout, lock);
+	err = read_word(process, plan->load_bias + plan->root + layout->main_interpreter, &interpreter);
+	if (!err && !interpreter)
+		err = -ENOENT;
+	err = err ? err : read_word(process, interpreter + layout->interpreter_gil, lock);
+	return err ? err : *lock ? 0 : -ENOENT;
+}
+
+/* "held by thread 123": its number for the kernel where the version keeps one, else its pthread_t. */
+static void describe_holder(const struct process *process, const struct cpython_layout *layout, uint64_t holder,
+			    bool locked, char *out, size_t size)
+{
+	const char *verb = locked ? "held" : "free, last held";
+	uint64_t id;
+
+	if (layout->native_thread_id && !read_word(process, holder + layout->native_thread_id, &id))
+		snprintf(out, size, "%s by thread %" PRIu64, verb, id);
+	else if (!read_word(process, holder + layout->thread_id, &id))
+		snprintf(out, size, "%s by pthread 0x%" PRIx64, verb, id);
+	else
+		snprintf(out, size, "%s by a thread that is gone", verb);
+}
+
+/* 3.6: the interval and the switch number are variables of their own, and are not looked for. */
+static int describe_static(const struct process *process, const struct probe_plan *plan,
+			   const struct cpython_layout *layout, uint64_t lock, char *out, size_t size)
+{
+	uint64_t holder;
+	int32_t locked;
+	int err;
+
+	if (plan->layout.locked == UNKNOWN_OFFSET || plan->layout.last_holder == UNKNOWN_OFFSET)
+		return -ENOENT;
+	err = process__read(process, lock + (uint64_t)plan->layout.locked, &locked, sizeof(locked));
+	err = err ? err : read_word(process, lock + (uint64_t)plan->layout.last_holder, &holder);
+	if (err)
+		return err;
+	if (locked < 0)
+		snprintf(out, size, "not created yet: no thread was started");
+	else
+		describe_holder(process, layout, holder, locked == 1, out, size);
+	return 0;
+}
+
+int cpython__describe(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
+		      size_t size)
+{
+	const struct cpython_layout *layout = layout_of(plan);
+	struct gil_head head;
+	char holder[64];
+	int err;
+
+	if (!layout)
+		return -ENOENT;
+	if (!layout->main_interpreter)
+		return describe_static(process, plan, layout, lock, out, size);
+	err = process__read(process, lock, &head, sizeof(head));
+	if (err)
+		return err;
+	describe_holder(process, layout, head.last_holder, head.locked == 1, holder, sizeof(holder));
+	snprintf(out, size, "interval %g ms, %s, switch number %" PRIu64, (double)head.interval_us / 1000, holder,
+		 head.switch_number);
+	return 0;
+}
