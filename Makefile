@@ -30,27 +30,31 @@ unit-programs: $(UNIT_PROGRAMS)
 
 $(BUILD)/giltrace.bpf.o: bpf/giltrace.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h
 	@mkdir -p $(@D)
-	$(CLANG) -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf -D__TARGET_ARCH_x86 -Ivmlinux -Ibpf -c $< -o $@
+	@echo "  BPF  $<"
+	@$(CLANG) -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf -D__TARGET_ARCH_x86 -Ivmlinux -Ibpf -c $< -o $@
 
 $(BUILD)/giltrace.skel.h: $(BUILD)/giltrace.bpf.o
-	$(BPFTOOL) gen skeleton $< name giltrace_bpf > $@.new
-	mv $@.new $@
+	@$(BPFTOOL) gen skeleton $< name giltrace_bpf > $@.new
+	@mv $@.new $@
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/giltrace.skel.h Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	@echo "  CC   $<"
+	@$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(BUILD)/libgiltrace.a: $(call objects,$(LIBRARY_SOURCES))
-	rm -f $@
-	ar rcs $@ $^
+	@rm -f $@
+	@ar rcs $@ $^
 
 $(BUILD)/bin/giltrace: $(call objects,$(GILTRACE_SOURCES)) $(BUILD)/libgiltrace.a
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libgiltrace.a
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
 
 deps:
 	sh tests/install-deps.sh

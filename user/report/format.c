@@ -36,6 +36,22 @@ const char *format_time(char out[FORMAT_SIZE], uint64_t ns)
 	return out;
 }
 
+const char *format_rough_time(char out[FORMAT_SIZE], uint64_t ns)
+{
+	uint64_t unit = 1, rounded = ns;
+
+	while (rounded >= 100) {
+		unit *= 10;
+		rounded = (ns + unit / 2) / unit;
+	}
+	format_time(out, rounded * unit);
+	if (out[1] == '.' && out[3] >= '0' && out[3] <= '9') /* "5.10 ms": the third digit is always 0 */
+		memmove(out + 3, out + 4, strlen(out + 4) + 1);
+	else if (out[2] == '.' && out[3] == '0')
+		memmove(out + 2, out + 4, strlen(out + 4) + 1);
+	return out;
+}
+
 const char *format_percent(char out[FORMAT_SIZE], double share)
 {
 	double percent = share * 100;

@@ -119,7 +119,7 @@ static const char *percentile(char out[FORMAT_SIZE], const struct distribution *
 {
 	if (!distribution->count)
 		return "-";
-	return format_time(out, distribution__percentile(distribution, percent));
+	return format_rough_time(out, distribution__percentile(distribution, percent));
 }
 
 static void print_thread(const struct trace *trace, const struct trace_thread *thread, FILE *out)

@@ -58,7 +58,7 @@ void text__histogram(const char *title, const char *meaning, const struct distri
 	fprintf(out, "\n%s: %s\n  ", title, meaning);
 	for (size_t i = 0; i < sizeof(percents) / sizeof(*percents); i++)
 		fprintf(out, "p%g %s, ", percents[i],
-		        format_time(time, distribution__percentile(distribution, percents[i])));
+		        format_rough_time(time, distribution__percentile(distribution, percents[i])));
 	fprintf(out, "max %s\n", format_time(time, distribution->max_ns));
 	print_bars(distribution, out);
 }
