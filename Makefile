@@ -69,6 +69,16 @@ asan: deps
 	$(MAKE) all BUILD=build/asan OPTIMISE="-O1 -g" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 	python3 tests/run.py --build build/asan --sanitized
 
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ -lbpf
+
+# What tracing costs, as ratios measured in one run.
+bench: deps
+	$(MAKE) all $(BUILD)/bench/empty_probes
+	python3 tests/bench/bench.py --build $(BUILD) $(BENCH)
+
 install: all
 	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace
 
