@@ -631,7 +631,8 @@ static int read_functions(struct elf_image *image)
 	free(data.d_buf);
 	if (err)
 		return err;
-	qsort(image->functions, image->function_count, sizeof(*image->functions), compare_ranges);
+	if (image->function_count)
+		qsort(image->functions, image->function_count, sizeof(*image->functions), compare_ranges);
 	image->functions_read = true;
 	return 0;
 }
