@@ -224,7 +224,7 @@ static int compile(const char *compiler, const char *flags, const char *source)
 	snprintf(command, sizeof(command), "%s %s -o %s tests/unit/%s 2>%s/errors", compiler, flags, path, source,
 		 directory);
 	if (system(command)) {
-		print_message("cannot be built here: %s\n", command);
+		print_message("# cannot be built here: %s\n", command);
 		skip();
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -551,7 +551,7 @@ static void mutate(const char *flags)
 	int accepted = 0;
 
 	assert_non_null(copy);
-	print_message("seed 0x%llx, %s\n", (unsigned long long)random, flags);
+	print_message("# seed 0x%llx, %s\n", (unsigned long long)random, flags);
 	for (int i = 0; i < MUTATIONS; i++) {
 		memcpy(copy, bytes.data, bytes.size);
 		for (uint64_t bytes_left = 1 + next_random(&random) % 16; bytes_left; bytes_left--)

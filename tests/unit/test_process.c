@@ -351,7 +351,7 @@ static void test_python(void **state)
 		skip();
 	assert_int_equal(process__open(pid, &process), 0);
 	if (runtime__plan(process, &plan, why, sizeof(why))) {
-		print_message("%s\n", why);
+		print_message("# %s\n", why);
 		end_child(pid);
 		process__close(process);
 		if (geteuid())

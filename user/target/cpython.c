@@ -440,8 +440,7 @@ static void follow_constants(struct build *build, const cs_insn *instruction, st
 				constants->value[general[i]] = value;
 }
 
-/* gil_locked is the 4-byte variable that is -1 at first; gil_last_holder the one that a 64-bit register is stored to.
- */
+/* gil_locked is the 4-byte variable that is -1 at first; gil_last_holder the one that takes a 64-bit register. */
 static void look_at_variable(struct build *build, const cs_insn *instruction, struct static_gil *gil)
 {
 	const cs_x86 *x86 = &instruction->detail->x86;

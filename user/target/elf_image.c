@@ -492,8 +492,7 @@ int elf_image__load_bias(const struct elf_image *image, uint64_t mapping_start, 
 	return -EFAULT;
 }
 
-/* Reads one pointer of a call frame entry, encoded as its CIE says (DW_EH_PE_*). False: an encoding that is not used.
- */
+/* Reads one pointer of a call frame entry, encoded as its CIE says (DW_EH_PE_*). False: an encoding not in use. */
 static bool decode_pointer(const uint8_t **at, const uint8_t *end, unsigned format, uint64_t *out)
 {
 	size_t size = (format & 7) == 3 ? 4 : 8; /* udata4 and sdata4; absptr, udata8 and sdata8 */
