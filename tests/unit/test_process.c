@@ -161,6 +161,9 @@ static void test_thread(void **state)
 	assert_int_equal(pthread_create(&handle, NULL, run_thread, &thread), 0);
 	pthread_barrier_wait(&thread.barrier);
 	assert_int_equal(process__threads(process), before + 1);
+	assert_true(process__has_thread(process, (uint64_t)thread.tid));
+	assert_false(process__has_thread(process, 0));
+	assert_false(process__has_thread(process, 1)); /* another process's */
 	process__close(process);
 	assert_int_equal(process__open(thread.tid, &process), -ESRCH);
 	pthread_barrier_wait(&thread.barrier);
@@ -369,8 +372,8 @@ static void test_python(void **state)
 	assert_int_equal(plan.adapter->main_lock(process, &plan, &lock), 0);
 	assert_int_equal(plan.adapter->describe(process, &plan, lock, line, sizeof(line)), 0);
 	print_message("# %s %s: %s\n", python, plan.version, line);
-	assert_non_null(strstr(line, "held by")); /* "free, last held by" while all sleep */
-	if (strncmp(plan.version, "3.6.", 4))     /* there it is a variable of its own */
+	assert_non_null(strstr(line, "held by thread")); /* "free, last held by" while all sleep */
+	if (strncmp(plan.version, "3.6.", 4))            /* there it is a variable of its own */
 		assert_non_null(strstr(line, "interval 5 ms"));
 	assert_int_equal(plan.adapter->interpreter(process, &plan, lock), 0);
 	process__close(process);

@@ -202,7 +202,7 @@ static int add_site(struct build *build, enum probe_event event, uint64_t addres
 			      PLAN_MAX_SITES);
 	*site = (struct probe_site){.event = event, .address = address, .emulated = emulated};
 	if (elf_image__file_offset(build->image, address, &site->file_offset))
-		return refuse(build, -ENOEXEC, "the code at 0x%llx is not in the file", (unsigned long long)address);
+		return refuse(build, -ENOTSUP, "the code at 0x%llx is not in the file", (unsigned long long)address);
 	snprintf(site->instruction, sizeof(site->instruction), "%s", text);
 	plan->site_count++;
 	return 0;
@@ -541,10 +541,16 @@ static int make_plan(struct build *build)
 {
 	int err = recognise(build);
 
-	err = err ? err : disassembly__open(build->image, &build->disassembly);
+	if (err)
+		return err;
+	err = disassembly__open(build->image, &build->disassembly);
 	err = err ? err : check_version(build);
 	err = err ? err : find_sites(build);
-	return err ? err : fill_layout(build);
+	err = err ? err : fill_layout(build);
+	if (err == -ENOEXEC && !*build->why) /* a Python, whatever else it is */
+		return refuse(build, -ENOTSUP, "this Python cannot be looked into: %s",
+			      elf_image__reason(build->image));
+	return err;
 }
 
 int cpython__plan_file(int fd, struct probe_plan *plan, char *why, size_t why_size)

@@ -134,19 +134,33 @@ int cpython__main_lock(const struct process *process, const struct probe_plan *p
 	return err ? err : *lock ? 0 : -ENOENT;
 }
 
-/* "held by thread 123": its number for the kernel where the version keeps one, else its pthread_t. */
+/*
+ * The kernel's number of the thread that a thread state belongs to; 0: unknown. Up to 3.10 only its pthread_t is kept,
+ * which is the address of glibc's struct pthread; its tid is there at 720 (x86-64, glibc 2.4 and later).
+ */
+static uint64_t thread_of(const struct process *process, const struct cpython_layout *layout, uint64_t holder)
+{
+	uint64_t tid = 0, pthread;
+	uint32_t narrow;
+
+	if (layout->native_thread_id)
+		return read_word(process, holder + layout->native_thread_id, &tid) ? 0 : tid;
+	if (read_word(process, holder + layout->thread_id, &pthread) ||
+	    process__read(process, pthread + 720, &narrow, sizeof(narrow)))
+		return 0;
+	return narrow;
+}
+
 static void describe_holder(const struct process *process, const struct cpython_layout *layout, uint64_t holder,
 			    bool locked, char *out, size_t size)
 {
 	const char *verb = locked ? "held" : "free, last held";
-	uint64_t id;
+	uint64_t tid = thread_of(process, layout, holder);
 
-	if (layout->native_thread_id && !read_word(process, holder + layout->native_thread_id, &id))
-		snprintf(out, size, "%s by thread %" PRIu64, verb, id);
-	else if (!read_word(process, holder + layout->thread_id, &id))
-		snprintf(out, size, "%s by pthread 0x%" PRIx64, verb, id);
+	if (process__has_thread(process, tid))
+		snprintf(out, size, "%s by thread %" PRIu64, verb, tid);
 	else
-		snprintf(out, size, "%s by a thread that is gone", verb);
+		snprintf(out, size, "%s by an unknown thread", verb);
 }
 
 /* 3.6: the interval and the switch number are variables of their own, and are not looked for. */

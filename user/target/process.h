@@ -32,6 +32,7 @@ int process__pidfd(const struct process *process);        /* poll()s readable on
 const char *process__exe(const struct process *process);  /* /proc/PID/exe, for people only */
 uint64_t process__threads(const struct process *process); /* how many it has now; 0 once it is gone */
 bool process__alive(const struct process *process);
+bool process__has_thread(const struct process *process, uint64_t tid);
 
 /*
  * The distinct files that are mapped executable (by device and inode; the first mapping of each), in address order.
