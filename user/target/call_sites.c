@@ -30,8 +30,14 @@ struct scan {
 	int err;
 };
 
-/* What a scan does at each byte of a window; `left` >= 1 bytes can be read at `code`. */
-typedef void (*scan_fn)(struct scan *scan, const uint8_t *code, size_t left, const uint8_t *window, uint64_t address);
+/* A part of the code while it is scanned: window[from] to window[end - 1], of which `size` bytes can be read. */
+struct window {
+	const uint8_t *bytes;
+	size_t from, end, size;
+	uint64_t address; /* of bytes[0] */
+};
+
+typedef void (*scan_fn)(struct scan *scan, const struct window *window);
 
 static uint64_t relative_target(const uint8_t *code, size_t opcode_size, uint64_t address)
 {
@@ -88,11 +94,10 @@ static void add_candidate(struct scan *scan, uint64_t address, size_t size, size
  * A stub is a jump through the slot, and is entered there or up to three small instructions earlier, as the linker
  * likes: endbr64 (f3 0f 1e fa), mov $index,%r11d (41 bb, mold's), bnd (f2).
  */
-static void scan_for_stub(struct scan *scan, const uint8_t *code, size_t left, const uint8_t *window, uint64_t address)
+static void look_for_stub(struct scan *scan, const uint8_t *code, size_t before, size_t left, uint64_t address)
 {
 	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
 	const struct got_slot *slot;
-	size_t before = (size_t)(code - window);
 
 	if (left < 6 || code[0] != 0xff || code[1] != 0x25)
 		return;
@@ -115,7 +120,13 @@ static void scan_for_stub(struct scan *scan, const uint8_t *code, size_t left, c
 		add_stub(scan, address - 4, slot->name);
 }
 
-static void scan_for_branch(struct scan *scan, const uint8_t *code, size_t left, uint64_t address)
+static void scan_for_stubs(struct scan *scan, const struct window *window)
+{
+	for (size_t i = window->from; i < window->end; i++)
+		look_for_stub(scan, window->bytes + i, i, window->size - i, window->address + i);
+}
+
+static void look_for_branch(struct scan *scan, const uint8_t *code, size_t left, uint64_t address)
 {
 	size_t opcode_size = code[0] == 0x0f ? 2 : 1;
 	const struct stub *stub;
@@ -130,7 +141,7 @@ static void scan_for_branch(struct scan *scan, const uint8_t *code, size_t left,
 						: CALL_TAIL_IF);
 }
 
-static void scan_for_slot(struct scan *scan, const uint8_t *code, size_t left, uint64_t address)
+static void look_for_slot(struct scan *scan, const uint8_t *code, size_t left, uint64_t address)
 {
 	const struct got_slot *slot;
 	bool load = code[0] == 0x8b; /* mov disp(%rip), %reg, behind its REX */
@@ -145,24 +156,25 @@ static void scan_for_slot(struct scan *scan, const uint8_t *code, size_t left, u
 						: CALL_INDIRECT_TAIL);
 }
 
-static void scan_for_call(struct scan *scan, const uint8_t *code, size_t left, const uint8_t *window, uint64_t address)
+/* The hot loop: megabytes of code pass here. */
+static void scan_for_calls(struct scan *scan, const struct window *window)
 {
-	(void)window;
-	switch (code[0]) {
-	case 0xe8:
-	case 0xe9:
-	case 0x0f:
-		scan_for_branch(scan, code, left, address);
-		break;
-	case 0xff:
-	case 0x8b:
-		scan_for_slot(scan, code, left, address);
-		break;
+	static const bool may_begin[256] = {[0xe8] = true, [0xe9] = true, [0x0f] = true, [0xff] = true, [0x8b] = true};
+
+	for (size_t i = window->from; i < window->end; i++) {
+		const uint8_t *code = window->bytes + i;
+
+		if (!may_begin[*code])
+			continue;
+		if (*code == 0xff || *code == 0x8b)
+			look_for_slot(scan, code, window->size - i, window->address + i);
+		else
+			look_for_branch(scan, code, window->size - i, window->address + i);
 	}
 }
 
-/* Calls `at` for each byte of a section, window by window; windows overlap, and each byte is seen once. */
-static int scan_section(struct scan *scan, const Elf64_Shdr *section, uint8_t *window, scan_fn at)
+/* Scans a section, window by window; windows overlap, and each byte is seen once. */
+static int scan_section(struct scan *scan, const Elf64_Shdr *section, uint8_t *bytes, scan_fn look)
 {
 	uint64_t done = 0;
 	size_t kept = 0; /* bytes at the window's start that were seen before */
@@ -170,21 +182,24 @@ static int scan_section(struct scan *scan, const Elf64_Shdr *section, uint8_t *w
 	while (done < section->sh_size) {
 		uint64_t left = section->sh_size - done;
 		size_t size = left < WINDOW ? left : WINDOW;
-		size_t whole = kept + size;
-		/* An instruction near the end waits for the next window, unless there is none. */
-		size_t seen = left > size ? whole - OVERLAP : whole;
-		size_t from = kept < OVERLAP ? 0 : OVERLAP;
-		int err = elf_image__read(scan->image, section->sh_addr + done, window + kept, size);
+		struct window window = {
+			.bytes = bytes,
+			.from = kept < OVERLAP ? 0 : OVERLAP,
+			/* An instruction near the end waits for the next window, unless there is none. */
+			.end = left > size ? kept + size - OVERLAP : kept + size,
+			.size = kept + size,
+			.address = section->sh_addr + done - kept,
+		};
+		int err = elf_image__read(scan->image, section->sh_addr + done, bytes + kept, size);
 
 		if (err)
 			return err;
-		for (size_t i = from; i < seen && !scan->err; i++)
-			at(scan, window + i, whole - i, window, section->sh_addr + done - kept + i);
+		look(scan, &window);
 		if (scan->err)
 			return scan->err;
 		done += size;
 		if (left > size) { /* keep what was not seen, and as much before it, for what precedes a stub */
-			memmove(window, window + whole - 2 * OVERLAP, 2 * OVERLAP);
+			memmove(bytes, bytes + window.size - 2 * OVERLAP, 2 * OVERLAP);
 			kept = 2 * OVERLAP;
 		}
 	}
@@ -192,7 +207,7 @@ static int scan_section(struct scan *scan, const Elf64_Shdr *section, uint8_t *w
 }
 
 /* Scans the executable sections, the linker's stubs (.plt, .plt.sec, .plt.got, ...) or all the others. */
-static int scan_code(struct scan *scan, bool stubs, scan_fn at)
+static int scan_code(struct scan *scan, bool stubs, scan_fn look)
 {
 	uint8_t *window = malloc(WINDOW + 2 * OVERLAP);
 	uint64_t scanned = 0;
@@ -206,7 +221,7 @@ static int scan_code(struct scan *scan, bool stubs, scan_fn at)
 		    elf_image__section_is(scan->image, &section, ".plt") != stubs)
 			continue;
 		scanned += section.sh_size;
-		err = scanned > MAX_CODE ? -E2BIG : scan_section(scan, &section, window, at);
+		err = scanned > MAX_CODE ? -E2BIG : scan_section(scan, &section, window, look);
 	}
 	free(window);
 	return err;
@@ -316,8 +331,8 @@ int call_sites__find(struct elf_image *image, struct disassembly *disassembly, c
 		return 0;
 	out->sites = calloc(MAX_CANDIDATES, sizeof(*out->sites));
 	err = out->sites ? 0 : -ENOMEM;
-	err = err ? err : scan_code(&scan, true, scan_for_stub);
-	err = err ? err : scan_code(&scan, false, scan_for_call);
+	err = err ? err : scan_code(&scan, true, scan_for_stubs);
+	err = err ? err : scan_code(&scan, false, scan_for_calls);
 	return err ? err : confirm_candidates(&scan, disassembly);
 }
 

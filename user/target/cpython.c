@@ -202,7 +202,7 @@ static int add_site(struct build *build, enum probe_event event, uint64_t addres
 			      PLAN_MAX_SITES);
 	*site = (struct probe_site){.event = event, .address = address, .emulated = emulated};
 	if (elf_image__file_offset(build->image, address, &site->file_offset))
-		return refuse(build, -ENOEXEC, "the code at 0x%llx is not in the file", (unsigned long long)address);
+		return refuse(build, -ENOTSUP, "the code at 0x%llx is not in the file", (unsigned long long)address);
 	snprintf(site->instruction, sizeof(site->instruction), "%s", text);
 	plan->site_count++;
 	return 0;
@@ -309,8 +309,6 @@ static int add_call(struct build *build, enum probe_event event, const struct ca
 		return add_site(build, event, call->address, true, call->text);
 	if (find_stand_in(build, call, &address, text, sizeof(text)))
 		return add_site(build, event, address, true, text);
-	note(build, "The kernel does not emulate the %s at 0x%llx (%s): a hit costs some 15 us instead of 1.\n",
-	     functions[call->callee], (unsigned long long)call->address, call->text);
 	return add_site(build, event, call->address, false, call->text);
 }
 
@@ -350,6 +348,20 @@ static const struct probe_site *first_site(const struct build *build, enum probe
 	return NULL;
 }
 
+/* Sites where a probe is single-stepped, as calls through the global offset table of a -fno-plt build are. */
+static void note_slow_sites(struct build *build)
+{
+	size_t slow = 0;
+
+	for (size_t i = 0; i < build->plan->site_count; i++)
+		slow += !build->plan->sites[i].emulated;
+	if (slow)
+		note(build,
+		     "The kernel does not emulate the instruction at %zu of %zu sites: a hit costs some 15 us, not "
+		     "1.\n",
+		     slow, build->plan->site_count);
+}
+
 static int check_sites(struct build *build)
 {
 	if (!first_site(build, PROBE_BLOCKED))
@@ -363,6 +375,7 @@ static int check_sites(struct build *build)
 	if (!first_site(build, PROBE_SWITCHED))
 		note(build, "No call of %s was found: forced releases are not told from voluntary ones.\n",
 		     functions[WAIT]);
+	note_slow_sites(build);
 	if (build->calls.unverified)
 		note(build, "%zu possible calls in code that could not be disassembled were left out.\n",
 		     build->calls.unverified);
@@ -389,7 +402,8 @@ static int find_sites(struct build *build)
 			err = add_waited(build, call);
 	}
 	err = err ? err : check_sites(build);
-	qsort(build->plan->sites, build->plan->site_count, sizeof(*build->plan->sites), compare_sites);
+	if (!err)
+		qsort(build->plan->sites, build->plan->site_count, sizeof(*build->plan->sites), compare_sites);
 	return err;
 }
 
@@ -426,8 +440,7 @@ static void follow_constants(struct build *build, const cs_insn *instruction, st
 				constants->value[general[i]] = value;
 }
 
-/* gil_locked is the 4-byte variable that is -1 at first; gil_last_holder the one that a 64-bit register is stored to.
- */
+/* gil_locked is the 4-byte variable that is -1 at first; gil_last_holder the one that takes a 64-bit register. */
 static void look_at_variable(struct build *build, const cs_insn *instruction, struct static_gil *gil)
 {
 	const cs_x86 *x86 = &instruction->detail->x86;
@@ -528,10 +541,16 @@ static int make_plan(struct build *build)
 {
 	int err = recognise(build);
 
-	err = err ? err : disassembly__open(build->image, &build->disassembly);
+	if (err)
+		return err;
+	err = disassembly__open(build->image, &build->disassembly);
 	err = err ? err : check_version(build);
 	err = err ? err : find_sites(build);
-	return err ? err : fill_layout(build);
+	err = err ? err : fill_layout(build);
+	if (err == -ENOEXEC && !*build->why) /* a Python, whatever else it is */
+		return refuse(build, -ENOTSUP, "this Python cannot be looked into: %s",
+			      elf_image__reason(build->image));
+	return err;
 }
 
 int cpython__plan_file(int fd, struct probe_plan *plan, char *why, size_t why_size)

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /*
- * Offsets in bytes, as read off real builds' debug information (docs/cpython.md); 0 where a version has no such thing.
+ * Offsets in bytes, as read off real builds' debug information; 0 where a version has no such thing.
  * A minor that is not here is refused: its layout is unknown.
  */
 struct cpython_layout {

@@ -14,14 +14,17 @@
 #define MAX_INTERPRETERS 4096
 #define MAX_RUNTIME      (1UL << 20) /* bytes of _PyRuntime that are searched; 3.11's has 0.2 MB */
 
-/* The head of struct _gil_runtime_state, 3.7 to 3.13. */
-struct gil_head {
+/* struct _gil_runtime_state, 3.7 to 3.13, with glibc's condition variables and mutexes. */
+struct gil_state {
 	uint64_t interval_us;
 	uint64_t last_holder; /* PyThreadState */
 	int32_t locked;       /* -1 before the first use */
 	int32_t padding;
 	uint64_t switch_number;
+	uint32_t cond[12], mutex[10], switch_cond[12], switch_mutex[10];
 };
+
+_Static_assert(sizeof(struct gil_state) == 208, "as found in builds");
 
 static const struct cpython_layout *layout_of(const struct probe_plan *plan)
 {
@@ -60,15 +63,23 @@ int64_t cpython__interpreter(const struct process *process, const struct probe_p
 	return lowest;
 }
 
+/* glibc's: whether both were made alike (the low bits of __wrefs say how), and both mutexes are plain (__kind). */
+static bool has_locks(const struct gil_state *gil)
+{
+	const size_t wrefs = 9, kind = 4;
+
+	return (gil->cond[wrefs] & 7) == (gil->switch_cond[wrefs] & 7) && !gil->mutex[kind] && !gil->switch_mutex[kind];
+}
+
 /* Whether a lock that is in use looks like this, and its last holder belongs to the main interpreter. */
-static bool is_gil(const struct process *process, const struct gil_head *head, const struct cpython_layout *layout,
+static bool is_gil(const struct process *process, const struct gil_state *gil, const struct cpython_layout *layout,
 		   uint64_t main_interpreter)
 {
 	uint64_t interpreter;
 
-	return head->interval_us <= 1000000000 && (head->locked == 0 || head->locked == 1) && head->switch_number &&
-	       head->last_holder && !(head->last_holder & 7) &&
-	       !read_word(process, head->last_holder + layout->interpreter, &interpreter) &&
+	return gil->interval_us <= 1000000000 && (gil->locked == 0 || gil->locked == 1) && gil->switch_number &&
+	       gil->switch_number < 1ULL << 44 && gil->last_holder && !(gil->last_holder & 7) && has_locks(gil) &&
+	       !read_word(process, gil->last_holder + layout->interpreter, &interpreter) &&
 	       interpreter == main_interpreter;
 }
 
@@ -89,11 +100,11 @@ static int search_runtime(const struct process *process, const struct probe_plan
 		err = -ENOENT;
 	if (!err)
 		memcpy(&main_interpreter, runtime + layout->main_interpreter, sizeof(main_interpreter));
-	for (uint64_t at = 0; !err && at + sizeof(struct gil_head) <= size; at += 8) {
-		struct gil_head head;
+	for (uint64_t at = 0; !err && at + sizeof(struct gil_state) <= size; at += 8) {
+		struct gil_state gil;
 
-		memcpy(&head, runtime + at, sizeof(head));
-		if (!is_gil(process, &head, layout, main_interpreter))
+		memcpy(&gil, runtime + at, sizeof(gil));
+		if (!is_gil(process, &gil, layout, main_interpreter))
 			continue;
 		*lock = start + at;
 		found++;
@@ -123,19 +134,33 @@ int cpython__main_lock(const struct process *process, const struct probe_plan *p
 	return err ? err : *lock ? 0 : -ENOENT;
 }
 
-/* "held by thread 123": its number for the kernel where the version keeps one, else its pthread_t. */
+/*
+ * The kernel's number of the thread that a thread state belongs to; 0: unknown. Up to 3.10 only its pthread_t is kept,
+ * which is the address of glibc's struct pthread; its tid is there at 720 (x86-64, glibc 2.4 and later).
+ */
+static uint64_t thread_of(const struct process *process, const struct cpython_layout *layout, uint64_t holder)
+{
+	uint64_t tid = 0, pthread;
+	uint32_t narrow;
+
+	if (layout->native_thread_id)
+		return read_word(process, holder + layout->native_thread_id, &tid) ? 0 : tid;
+	if (read_word(process, holder + layout->thread_id, &pthread) ||
+	    process__read(process, pthread + 720, &narrow, sizeof(narrow)))
+		return 0;
+	return narrow;
+}
+
 static void describe_holder(const struct process *process, const struct cpython_layout *layout, uint64_t holder,
 			    bool locked, char *out, size_t size)
 {
 	const char *verb = locked ? "held" : "free, last held";
-	uint64_t id;
+	uint64_t tid = thread_of(process, layout, holder);
 
-	if (layout->native_thread_id && !read_word(process, holder + layout->native_thread_id, &id))
-		snprintf(out, size, "%s by thread %" PRIu64, verb, id);
-	else if (!read_word(process, holder + layout->thread_id, &id))
-		snprintf(out, size, "%s by pthread 0x%" PRIx64, verb, id);
+	if (process__has_thread(process, tid))
+		snprintf(out, size, "%s by thread %" PRIu64, verb, tid);
 	else
-		snprintf(out, size, "%s by a thread that is gone", verb);
+		snprintf(out, size, "%s by an unknown thread", verb);
 }
 
 /* 3.6: the interval and the switch number are variables of their own, and are not looked for. */
@@ -163,7 +188,7 @@ int cpython__describe(const struct process *process, const struct probe_plan *pl
 		      size_t size)
 {
 	const struct cpython_layout *layout = layout_of(plan);
-	struct gil_head head;
+	struct gil_state gil;
 	char holder[64];
 	int err;
 
@@ -171,11 +196,11 @@ int cpython__describe(const struct process *process, const struct probe_plan *pl
 		return -ENOENT;
 	if (!layout->main_interpreter)
 		return describe_static(process, plan, layout, lock, out, size);
-	err = process__read(process, lock, &head, sizeof(head));
+	err = process__read(process, lock, &gil, sizeof(gil));
 	if (err)
 		return err;
-	describe_holder(process, layout, head.last_holder, head.locked == 1, holder, sizeof(holder));
-	snprintf(out, size, "interval %g ms, %s, switch number %" PRIu64, (double)head.interval_us / 1000, holder,
-		 head.switch_number);
+	describe_holder(process, layout, gil.last_holder, gil.locked == 1, holder, sizeof(holder));
+	snprintf(out, size, "interval %g ms, %s, switch number %" PRIu64, (double)gil.interval_us / 1000, holder,
+		 gil.switch_number);
 	return 0;
 }

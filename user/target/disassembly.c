@@ -8,9 +8,8 @@
 #include <string.h>
 
 #define INSTRUCTION_REGISTERS 16
-
-#define MAX_FUNCTION (2UL << 20)
-#define MAX_IN_ALL   (16UL << 20)
+#define MAX_FUNCTION          (2UL << 20)
+#define MAX_IN_ALL            (8UL << 20)
 
 struct disassembly {
 	struct elf_image *image;

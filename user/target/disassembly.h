@@ -18,7 +18,7 @@ void disassembly__close(struct disassembly *disassembly);
 
 /*
  * Begins at the range's start; with `operands` each instruction's detail is filled in, which costs twice the time.
- * Reads a function of up to 2 MiB, and 16 MiB in all: -E2BIG beyond. -EFAULT when the range is not in the file.
+ * Reads a function of up to 2 MiB, and 8 MiB in all: -E2BIG beyond. -EFAULT when the range is not in the file.
  */
 int disassembly__start(struct disassembly *disassembly, const struct address_range *range, bool operands);
 

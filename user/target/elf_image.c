@@ -3,17 +3,17 @@
  * A bounded reader over one ELF file: see elf_image.h.
  *
  * The headers are read as <elf.h> lays them out; libelf is not asked for them because it allocates by the counts that
- * the file gives, and libdw's dwarf_cfi_addrframe() runs the file's own unwind programs. Of libdw only dwarf_next_cfi()
- * is used, which steps through .eh_frame without either.
+ * the file gives.
  */
 #include "user/target/elf_image.h"
 
-#include <elfutils/libdw.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "user/target/call_frames.h"
 
 #define MAX_SEGMENTS    512
 #define MAX_HASH_CHAIN  1024         /* real chains have some 20 links at most */
@@ -492,148 +492,24 @@ int elf_image__load_bias(const struct elf_image *image, uint64_t mapping_start, 
 	return -EFAULT;
 }
 
-/* Reads one pointer of a call frame entry, encoded as its CIE says (DW_EH_PE_*). False: an encoding that is not used.
- */
-static bool decode_pointer(const uint8_t **at, const uint8_t *end, unsigned format, uint64_t *out)
-{
-	size_t size = (format & 7) == 3 ? 4 : 8; /* udata4 and sdata4; absptr, udata8 and sdata8 */
-	int32_t narrow;
-
-	if (format != 0 && (format & 7) != 3 && (format & 7) != 4)
-		return false;
-	if ((size_t)(end - *at) < size)
-		return false;
-	memcpy(out, *at, size);
-	if (size == 4) {
-		memcpy(&narrow, *at, sizeof(narrow));
-		*out = format & 8 ? (uint64_t)(int64_t)narrow : (uint32_t)narrow;
-	}
-	*at += size;
-	return true;
-}
-
-/* How a CIE's entries encode their pointers: a DW_EH_PE_* byte; -1 when it cannot be told. */
-static int pointer_encoding(const Dwarf_CIE *cie)
-{
-	const uint8_t *at = cie->augmentation_data, *end = at + cie->augmentation_data_size;
-	const char *letter = cie->augmentation;
-	uint64_t ignored;
-	unsigned format;
-
-	if (*letter++ != 'z')
-		return *cie->augmentation ? -1 : 0;
-	for (; at && *letter; letter++) {
-		if (*letter == 'R')
-			return at < end ? *at : -1;
-		if (*letter == 'P') {
-			if (at >= end || *at == 0x50) /* DW_EH_PE_aligned */
-				return -1;
-			format = *at++ & 0xf;
-			if (!decode_pointer(&at, end, format, &ignored))
-				return -1;
-		} else if (*letter == 'L') {
-			at++;
-		} else if (*letter != 'S' && *letter != 'B') {
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/* The addresses that an entry covers. `base` is the section's address, `data` its bytes. */
-static bool decode_range(const Dwarf_FDE *fde, int encoding, uint64_t base, const uint8_t *data,
-			 struct address_range *out)
-{
-	const uint8_t *at = fde->start;
-	unsigned format = encoding & 0xf, relative = encoding & 0x70;
-	uint64_t length;
-
-	if (encoding < 0 || (relative != 0 && relative != 0x10) || encoding & 0x80)
-		return false;
-	if (!decode_pointer(&at, fde->end, format, &out->start) || !decode_pointer(&at, fde->end, format & 7, &length))
-		return false;
-	if (relative)
-		out->start += base + (uint64_t)(fde->start - data);
-	out->end = out->start + length;
-	return length && out->end > out->start;
-}
-
-static int compare_ranges(const void *left, const void *right)
-{
-	const struct address_range *a = left, *b = right;
-
-	if (a->start != b->start)
-		return a->start < b->start ? -1 : 1;
-	return a->end < b->end ? -1 : a->end > b->end;
-}
-
-static int add_function(struct elf_image *image, const struct address_range *range)
-{
-	if (!(image->function_count & (image->function_count - 1))) {
-		size_t room = image->function_count ? 2 * image->function_count : 1;
-		struct address_range *grown = realloc(image->functions, room * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		image->functions = grown;
-	}
-	image->functions[image->function_count++] = *range;
-	return 0;
-}
-
-/* Steps through all entries of .eh_frame. Entries that make no sense are passed over. */
-static int walk_frames(struct elf_image *image, const Elf64_Shdr *section, Elf_Data *data)
-{
-	Dwarf_Off offset = 0, next = 0, known_cie = (Dwarf_Off)-1;
-	int encoding = -1, err = 0;
-
-	for (; !err && offset != (Dwarf_Off)-1; offset = next) {
-		Dwarf_CFI_Entry entry, cie;
-		struct address_range range;
-		int result = dwarf_next_cfi(image->header.e_ident, data, true, offset, &next, &entry);
-
-		if (result > 0)
-			break;
-		if (next <= offset)
-			next = (Dwarf_Off)-1;
-		if (result < 0 || dwarf_cfi_cie_p(&entry))
-			continue;
-		if (entry.fde.CIE_pointer != known_cie) {
-			Dwarf_Off ignored;
-
-			known_cie = entry.fde.CIE_pointer;
-			encoding = -1;
-			if (!dwarf_next_cfi(image->header.e_ident, data, true, known_cie, &ignored, &cie) &&
-			    dwarf_cfi_cie_p(&cie))
-				encoding = pointer_encoding(&cie.cie);
-		}
-		if (decode_range(&entry.fde, encoding, section->sh_addr, data->d_buf, &range))
-			err = add_function(image, &range);
-	}
-	return err;
-}
-
 static int read_functions(struct elf_image *image)
 {
-	Elf_Data data = {.d_type = ELF_T_BYTE, .d_version = EV_CURRENT};
 	Elf64_Shdr section;
+	uint8_t *bytes;
 	int err = elf_image__section(image, ".eh_frame", &section);
 
 	if (err)
 		return err == -ENOENT ? damaged(image, "it has no .eh_frame, so no function's bounds are known") : err;
 	if (section.sh_size > MAX_FRAMES)
 		return damaged(image, "its .eh_frame is absurdly large");
-	err = read_allocated(image, section.sh_offset, section.sh_size, &data.d_buf);
+	err = read_allocated(image, section.sh_offset, section.sh_size, &bytes);
 	if (err)
 		return err;
-	data.d_size = section.sh_size;
-	err = walk_frames(image, &section, &data);
-	free(data.d_buf);
-	if (err)
-		return err;
-	qsort(image->functions, image->function_count, sizeof(*image->functions), compare_ranges);
-	image->functions_read = true;
-	return 0;
+	err = call_frames__read(image->header.e_ident, bytes, section.sh_size, section.sh_addr, &image->functions,
+				&image->function_count);
+	free(bytes);
+	image->functions_read = !err;
+	return err;
 }
 
 int elf_image__function(struct elf_image *image, uint64_t address, struct address_range *out)

@@ -63,9 +63,10 @@ ssize_t elf_image__got_slots(struct elf_image *image, const char *const *names, 
 /* Reads what the file holds at an address (not .bss). 0, -EFAULT (not in the file), or -errno. */
 int elf_image__read(struct elf_image *image, uint64_t address, void *out, size_t size);
 
-/* The first two translate between an address and the place in the file. 0 or -EFAULT. */
+/* Where in the file the bytes of an address are. 0 or -EFAULT. */
 int elf_image__file_offset(const struct elf_image *image, uint64_t address, uint64_t *offset);
-/* From one executable mapping to what is added to an address at run time. 0 or -EFAULT. */
+
+/* What is added to an address at run time, told from where an executable part of the file is mapped. 0 or -EFAULT. */
 int elf_image__load_bias(const struct elf_image *image, uint64_t mapping_start, uint64_t mapping_offset,
 			 uint64_t *bias);
 

@@ -161,6 +161,14 @@ uint64_t process__threads(const struct process *process)
 	return read_stat(process, &status) || !process__alive(process) ? 0 : status.threads;
 }
 
+bool process__has_thread(const struct process *process, uint64_t tid)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "task/%" PRIu64, tid);
+	return tid && !faccessat(process->directory, path, F_OK, 0);
+}
+
 /* "start-end perms offset major:minor inode path". False: not a file that is mapped executable. */
 static bool parse_mapping(const char *line, struct mapping *out)
 {

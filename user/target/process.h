@@ -32,11 +32,12 @@ int process__pidfd(const struct process *process);        /* poll()s readable on
 const char *process__exe(const struct process *process);  /* /proc/PID/exe, for people only */
 uint64_t process__threads(const struct process *process); /* how many it has now; 0 once it is gone */
 bool process__alive(const struct process *process);
+bool process__has_thread(const struct process *process, uint64_t tid);
 
 /*
  * The distinct files that are mapped executable (by device and inode; the first mapping of each), in address order.
- * *out is freed with free(). Returns their number or -errno (-ESRCH: gone). Bounded: a process with more than 65536
- * mappings is cut there.
+ * *out is freed with free(). Returns their number or -errno (-ESRCH: gone). Looks at 65536 mappings and 4096 files at
+ * most.
  */
 ssize_t process__executable_files(const struct process *process, struct mapping **out);
 
@@ -46,8 +47,7 @@ ssize_t process__executable_files(const struct process *process, struct mapping 
  */
 void process__mapping_path(const struct process *process, const struct mapping *mapping, char *out, size_t size);
 
-/* Reads `size` bytes at `address` of the process's memory without stopping it. 0 or -errno (-EFAULT: not all mapped).
- */
+/* Reads memory of the process without stopping it. 0 or -errno: -EFAULT when not all of it is mapped, -ESRCH: gone. */
 int process__read(const struct process *process, uint64_t address, void *out, size_t size);
 
 #endif

@@ -16,7 +16,7 @@ const struct runtime_adapter *const runtime_adapters[] = {
 	NULL,
 };
 
-/* Asks each adapter for one file. */
+/* Asks each adapter for one file: the first that knows it decides. */
 static int plan_file(const struct process *process, const struct mapping *file, struct probe_plan *plan, char *why,
 		     size_t why_size)
 {
@@ -30,26 +30,24 @@ static int plan_file(const struct process *process, const struct mapping *file, 
 	return err;
 }
 
-/* The message about one file that was no success. */
-static int explain(const struct process *process, const struct mapping *file, int err, const char *clause, char *why,
-		   size_t why_size)
+/* Why no plan could be made of the file that came closest to being a runtime's. */
+struct failure {
+	const struct mapping *file;
+	int err;
+	char clause[256];
+};
+
+/* The first refusal counts; a file that is merely damaged may be anything, and counts only if there is none. */
+static void remember(struct failure *failure, const struct mapping *file, int err, const char *clause)
 {
-	if (!process__alive(process)) {
-		snprintf(why, why_size, "process %d ended while it was looked at", (int)process__pid(process));
-		return -ESRCH;
-	}
-	if (err == -EPERM || err == -EACCES)
-		snprintf(why, why_size,
-			 "process %d: no permission to read the files that it has mapped (%s); run as root",
-			 (int)process__pid(process), file->path);
-	else
-		snprintf(why, why_size, "process %d: %s: %s", (int)process__pid(process), file->path, clause);
-	return err;
+	if (failure->file && (failure->err != -ENOEXEC || err == -ENOEXEC))
+		return;
+	failure->file = file;
+	failure->err = err;
+	snprintf(failure->clause, sizeof(failure->clause), "%s", clause);
 }
 
-/* The message when no file is a runtime's; `broken`: the first file that could not be read, or NULL. */
-static int explain_none(const struct process *process, const struct mapping *broken, const char *clause, char *why,
-			size_t why_size)
+static int explain(const struct process *process, const struct failure *failure, char *why, size_t why_size)
 {
 	int pid = process__pid(process);
 
@@ -57,46 +55,57 @@ static int explain_none(const struct process *process, const struct mapping *bro
 		snprintf(why, why_size, "process %d ended while it was looked at", pid);
 		return -ESRCH;
 	}
-	if (broken)
-		snprintf(why, why_size,
-			 "process %d (%s) has no Python interpreter mapped; one file could not be read: %s: %s", pid,
-			 process__exe(process), broken->path, clause);
-	else
+	if (!failure->file) {
 		snprintf(why, why_size, "process %d (%s) has no Python interpreter mapped", pid, process__exe(process));
-	return -ENOENT;
+		return -ENOENT;
+	}
+	if (failure->err == -ENOEXEC) {
+		snprintf(why, why_size, "process %d (%s) has no Python interpreter mapped; but %s cannot be read: %s",
+			 pid, process__exe(process), failure->file->path, failure->clause);
+		return -ENOENT;
+	}
+	if (failure->err == -EPERM || failure->err == -EACCES)
+		snprintf(why, why_size,
+			 "process %d: no permission to read the files that it has mapped (%s); run as root", pid,
+			 failure->file->path);
+	else
+		snprintf(why, why_size, "process %d: %s: %s", pid, failure->file->path, failure->clause);
+	return failure->err;
+}
+
+static int explain_no_files(const struct process *process, int err, char *why, size_t why_size)
+{
+	int pid = process__pid(process);
+
+	if (err == -ESRCH)
+		snprintf(why, why_size, "process %d has ended", pid);
+	else if (err == -EPERM || err == -EACCES)
+		snprintf(why, why_size, "process %d: no permission to see what it has mapped; run as root", pid);
+	else
+		snprintf(why, why_size, "process %d: its mappings cannot be read: %s", pid, strerror(-err));
+	return err;
 }
 
 int runtime__plan(const struct process *process, struct probe_plan *plan, char *why, size_t why_size)
 {
-	char clause[256] = "", broken_clause[256] = "";
-	const struct mapping *broken = NULL;
+	struct failure failure = {0};
 	struct mapping *files;
 	ssize_t count = process__executable_files(process, &files);
-	ssize_t last = 0;
 	int err = -ENOENT;
 
-	if (count == -ESRCH || count == -ENOENT) {
-		snprintf(why, why_size, "process %d has ended", (int)process__pid(process));
-		return -ESRCH;
+	if (count < 0)
+		return explain_no_files(process, (int)count, why, why_size);
+	for (ssize_t i = 0; err && i < count; i++) {
+		char clause[256] = "";
+
+		err = plan_file(process, &files[i], plan, clause, sizeof(clause));
+		if (err && err != -ENOENT)
+			remember(&failure, &files[i], err, clause);
+		if (err == -EPERM || err == -EACCES || err == -ENOMEM)
+			break; /* the same for all */
 	}
-	if (count < 0) {
-		snprintf(why, why_size, "process %d: no permission to see what it has mapped (%s); run as root",
-			 (int)process__pid(process), strerror((int)-count));
-		return (int)count;
-	}
-	for (; last < count; last++) {
-		err = plan_file(process, &files[last], plan, clause, sizeof(clause));
-		if (err == -ENOEXEC && !broken) {
-			broken = &files[last];
-			memcpy(broken_clause, clause, sizeof(clause));
-		}
-		if (err != -ENOENT && err != -ENOEXEC)
-			break;
-	}
-	if (err && last < count)
-		err = explain(process, &files[last], err, clause, why, why_size);
-	else if (err)
-		err = explain_none(process, broken, broken_clause, why, why_size);
+	if (err)
+		err = explain(process, &failure, why, why_size);
 	free(files);
 	return err;
 }

@@ -29,8 +29,7 @@ struct runtime_adapter {
 	int64_t (*interpreter)(const struct process *process, const struct probe_plan *plan, uint64_t lock);
 	/* The main interpreter's lock. 0 and *lock, -ENOENT when it cannot be found, or the -errno of a failed read. */
 	int (*main_lock)(const struct process *process, const struct probe_plan *plan, uint64_t *lock);
-	/* The lock's state at this moment in one line: "interval 5 ms, held by thread 123, switch number 42". 0 or
-	 * -errno. */
+	/* The lock's state now, in one line: "interval 5 ms, held by thread 123, switch number 42". 0 or -errno. */
 	int (*describe)(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
 			size_t size);
 };

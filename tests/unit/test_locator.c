@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The locator: the sites of real builds, exactly as found by hand (probe-points.txt); the shapes that compilers and
+ * linkers make of one small library; and crafted files, which must be refused or read, never crash or hang.
+ *
+ * Run from the root of the source tree. PYENV_ROOT, or else ~/.pyenv, has the builds; one that is absent or differs is
+ * skipped by name.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+/* cmocka.h needs the ones above */
+#include <cmocka.h>
+
+#include "user/target/cpython.h"
+#include "user/target/disassembly.h"
+#include "user/target/elf_image.h"
+#include "user/target/plan.h"
+#include "user/target/runtime.h"
+
+#define MAX_BUILDS 64
+#define MUTATIONS  3000
+
+static const char *const event_names[PROBE_EVENTS] = {"blocked", "waited", "acquired", "released", "switched"};
+
+struct expected_build {
+	char build_id[64], path[512], version[32];
+	char name[640];
+	uint64_t sites[PROBE_EVENTS][PLAN_MAX_SITES];
+	size_t counts[PROBE_EVENTS];
+};
+
+static struct expected_build builds[MAX_BUILDS];
+static size_t build_count;
+static char directory[] = "/tmp/test-locator-XXXXXX";
+
+/* ---- real builds ---- */
+
+static void set_path(struct expected_build *build, const char *path)
+{
+	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
+
+	if (strncmp(path, "pyenv:", 6))
+		snprintf(build->path, sizeof(build->path), "%s", path);
+	else if (root)
+		snprintf(build->path, sizeof(build->path), "%s/versions/%s", root, path + 6);
+	else
+		snprintf(build->path, sizeof(build->path), "%s/.pyenv/versions/%s", home ? home : "", path + 6);
+	snprintf(build->name, sizeof(build->name), "sites of %s (%.8s)", path, build->build_id);
+}
+
+static void add_addresses(struct expected_build *build, char *line)
+{
+	char *word = strtok(line, " \n");
+
+	for (int event = 0; word && event < PROBE_EVENTS; event++) {
+		if (strcmp(word, event_names[event]))
+			continue;
+		while ((word = strtok(NULL, " \n")))
+			build->sites[event][build->counts[event]++] = strtoull(word, NULL, 16);
+	}
+}
+
+static void read_builds(void)
+{
+	FILE *file = fopen("tests/unit/probe-points.txt", "r");
+	char line[4096], path[512];
+
+	if (!file) {
+		perror("tests/unit/probe-points.txt");
+		exit(1);
+	}
+	while (fgets(line, sizeof(line), file)) {
+		struct expected_build *build = &builds[build_count];
+
+		if (sscanf(line, "build %63s %511s %31s", build->build_id, path, build->version) == 3) {
+			set_path(build, path);
+			build_count++;
+		} else if (build_count && *line != '#') {
+			add_addresses(build - 1, line);
+		}
+	}
+	fclose(file);
+}
+
+/* Whether the file's .note.gnu.build-id is this one. */
+static bool has_build_id(int fd, const char *expected)
+{
+	struct elf_image *image;
+	const char *reason;
+	Elf64_Shdr section;
+	unsigned char note[36];
+	char text[41];
+	bool equal = false;
+
+	if (elf_image__open(fd, &image, &reason))
+		return false;
+	if (!elf_image__section(image, ".note.gnu.build-id", &section) &&
+	    !elf_image__read(image, section.sh_addr, note, sizeof(note))) {
+		for (int i = 0; i < 20; i++)
+			snprintf(text + 2 * i, 3, "%02x", note[16 + i]);
+		equal = !strcmp(text, expected);
+	}
+	elf_image__close(image);
+	return equal;
+}
+
+static void assert_sites(const struct probe_plan *plan, const struct expected_build *build)
+{
+	size_t at = 0;
+
+	for (int event = 0; event < PROBE_EVENTS; event++)
+		for (size_t i = 0; i < build->counts[event]; i++, at++) {
+			assert_true(at < plan->site_count);
+			assert_int_equal(plan->sites[at].event, event);
+			assert_int_equal(plan->sites[at].address, build->sites[event][i]);
+			assert_true(plan->sites[at].emulated);
+		}
+	assert_int_equal(at, plan->site_count); /* more would be counted as events that are none */
+}
+
+static void assert_layout(const struct probe_plan *plan)
+{
+	static const int thread_ids[] = {152, 176, 176, 176, 176, 152, 136, 152}; /* 3.6 to 3.13 */
+	unsigned minor = cpython__version(plan) >> 8 & 0xff;
+
+	assert_in_range(minor, 6, 13);
+	assert_int_equal(plan->layout.thread_id, thread_ids[minor - 6]);
+	assert_string_equal(plan->design, minor >= 12 ? "per-interpreter" : "interval");
+	if (minor == 6) {
+		assert_int_equal(plan->layout.cond, 0);
+		return;
+	}
+	assert_int_equal(plan->layout.cond, 32);
+	assert_int_equal(plan->layout.switch_cond, 120);
+	assert_int_equal(plan->layout.mutex, 80);
+	assert_int_equal(plan->layout.locked, 16);
+	assert_int_equal(plan->layout.last_holder, 8);
+	assert_true(plan->root && plan->root_size); /* _PyRuntime */
+}
+
+static void test_build(void **state)
+{
+	const struct expected_build *build = *state;
+	static struct probe_plan plan;
+	char why[256];
+	int fd = open(build->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		skip();
+	if (!has_build_id(fd, build->build_id)) {
+		close(fd);
+		skip();
+	}
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+	close(fd);
+	assert_string_equal(plan.version, build->version);
+	assert_string_equal(plan.notes, "");
+	assert_sites(&plan, build);
+	assert_layout(&plan);
+}
+
+/* pyenv's 3.6.15, whose static variables debug symbols name: gil_cond 2faae0, gil_mutex 2faaa0, switch_cond 2faa60, ...
+ */
+static void test_variables_of_3_6(void **state)
+{
+	static struct probe_plan plan;
+	const char *id = "6d853d1016a951ac13d69174b9a33ac9639c3a22";
+	char why[256];
+	int fd = -1;
+
+	(void)state;
+	for (size_t i = 0; i < build_count; i++)
+		if (!strcmp(builds[i].build_id, id))
+			fd = open(builds[i].path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		skip();
+	if (!has_build_id(fd, id)) {
+		close(fd);
+		skip();
+	}
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+	close(fd);
+	assert_int_equal(plan.root, 0x2faae0);
+	assert_int_equal(plan.layout.mutex, 0x2faaa0 - 0x2faae0);
+	assert_int_equal(plan.layout.switch_cond, 0x2faa60 - 0x2faae0);
+	assert_int_equal(plan.layout.locked, 0x2a4fb8 - 0x2faae0);
+	assert_int_equal(plan.layout.last_holder, 0x2fab10 - 0x2faae0);
+}
+
+static void test_python_2_is_refused(void **state)
+{
+	static struct probe_plan plan;
+	struct expected_build build = {0};
+	char why[256];
+	int fd;
+
+	(void)state;
+	set_path(&build, "pyenv:2.7.18/lib/libpython2.7.so.1.0");
+	fd = open(build.path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		skip();
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), -ENOTSUP);
+	close(fd);
+	assert_string_equal(why, "Python 2.7.18 is not supported; 3.6 to 3.13 are");
+}
+
+/* ---- one small library, built in many ways ---- */
+
+/* Compiles a fixture; returns it opened. Skips the test when there is no such compiler or linker. */
+static int compile(const char *compiler, const char *flags, const char *source)
+{
+	char command[1024], path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/fixture", directory);
+	snprintf(command, sizeof(command), "%s %s -o %s tests/unit/%s 2>%s/errors", compiler, flags, path, source,
+		 directory);
+	if (system(command)) {
+		print_message("# cannot be built here: %s\n", command);
+		skip();
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	unlink(path);
+	return fd;
+}
+
+static void count_sites(const struct probe_plan *plan, size_t counts[PROBE_EVENTS])
+{
+	memset(counts, 0, PROBE_EVENTS * sizeof(*counts));
+	for (size_t i = 0; i < plan->site_count; i++)
+		counts[plan->sites[i].event]++;
+}
+
+/* The sites of locator_fixture.c: one of each, but two releases. The probes' bytes must be branches of the wanted form.
+ */
+static void assert_fixture(int fd, const struct probe_plan *plan, bool emulated)
+{
+	size_t counts[PROBE_EVENTS];
+
+	count_sites(plan, counts);
+	assert_int_equal(counts[PROBE_BLOCKED], 1);
+	assert_int_equal(counts[PROBE_WAITED], 1);
+	assert_int_equal(counts[PROBE_ACQUIRED], 1);
+	assert_int_equal(counts[PROBE_RELEASED], 2);
+	assert_int_equal(counts[PROBE_SWITCHED], 1);
+	for (size_t i = 0; i < plan->site_count; i++) {
+		const struct probe_site *site = &plan->sites[i];
+		unsigned char bytes[2];
+
+		assert_int_equal(pread(fd, bytes, 2, (off_t)site->file_offset), 2);
+		if (site->event == PROBE_WAITED) {
+			assert_true((bytes[0] & 0xf0) == 0x70 || (bytes[0] == 0x0f && (bytes[1] & 0xf0) == 0x80));
+			continue;
+		}
+		assert_int_equal(site->emulated, emulated);
+		assert_true(emulated ? bytes[0] == 0xe8 : bytes[0] == 0xff && bytes[1] == 0x15);
+	}
+}
+
+static uint64_t label(int fd, const char *name)
+{
+	struct elf_image *image;
+	struct elf_symbol symbol;
+	const char *reason;
+
+	assert_int_equal(elf_image__open(fd, &image, &reason), 0);
+	assert_int_equal(elf_image__dynamic_symbol(image, name, &symbol), 0);
+	elf_image__close(image);
+	return symbol.address;
+}
+
+/* The addresses that the fixture exports under other names. */
+static void assert_split_layout(int fd, const struct probe_plan *plan)
+{
+	uint64_t lock = label(fd, "at_cond");
+
+	assert_int_equal(plan->root, lock);
+	assert_int_equal(plan->layout.cond, 0);
+	assert_int_equal(plan->layout.mutex, label(fd, "at_mutex") - lock);
+	assert_int_equal(plan->layout.switch_cond, label(fd, "at_switch_cond") - lock);
+	assert_int_equal(plan->layout.locked, label(fd, "at_locked") - lock);
+	assert_int_equal(plan->layout.last_holder, label(fd, "at_last_holder") - lock);
+}
+
+struct shape {
+	const char *compiler, *flags;
+	bool indirect;
+};
+
+static void test_shape(void **state)
+{
+	const struct shape *shape = *state;
+	static struct probe_plan plan;
+	char why[256];
+	int fd = compile(shape->compiler, shape->flags, "locator_fixture.c");
+	bool split = strstr(shape->flags, "SPLIT_VARIABLES");
+
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+	assert_fixture(fd, &plan, !shape->indirect);
+	assert_string_equal(plan.version, split ? "3.6.7+" : "3.10.4");
+	assert_int_equal(!!*plan.notes, shape->indirect);
+	if (split)
+		assert_split_layout(fd, &plan);
+	close(fd);
+}
+
+static void assert_site(const struct probe_plan *plan, size_t at, enum probe_event event, uint64_t address,
+			bool emulated)
+{
+	assert_int_equal(plan->sites[at].event, event);
+	assert_int_equal(plan->sites[at].address, address);
+	assert_int_equal(plan->sites[at].emulated, emulated);
+}
+
+/* locator_fixture.S says at its labels what each must become. */
+static void test_rare_shapes(void **state)
+{
+	static struct probe_plan plan;
+	char why[256];
+	int fd = compile("cc", "-shared", "locator_fixture.S");
+
+	(void)state;
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+	assert_string_equal(plan.version, "3.11.7");
+	assert_int_equal(plan.site_count, 6);
+	assert_site(&plan, 0, PROBE_BLOCKED, label(fd, "at_blocked"), true);
+	assert_site(&plan, 1, PROBE_WAITED, label(fd, "at_waited"), true);
+	assert_site(&plan, 2, PROBE_ACQUIRED, label(fd, "at_acquired"), true);
+	assert_site(&plan, 3, PROBE_RELEASED, label(fd, "at_released_slow"), false);
+	assert_site(&plan, 4, PROBE_RELEASED, label(fd, "at_released_tail"), true);
+	assert_site(&plan, 5, PROBE_SWITCHED, label(fd, "at_switched"), true);
+	assert_non_null(strstr(plan.notes, "does not emulate"));
+	assert_non_null(strstr(plan.notes, "loaded into a register"));
+	close(fd);
+}
+
+/* ---- what the kernel emulates ---- */
+
+static void test_emulated(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t size;
+		bool emulated;
+	} cases[] = {
+		{"\xe8\0\0\0\0", 5, true},      /* call rel32 */
+		{"\xe9\0\0\0\0", 5, true},      /* jmp rel32 */
+		{"\xeb\0", 2, true},            /* jmp rel8 */
+		{"\x74\0", 2, true},            /* je rel8 */
+		{"\x0f\x84\0\0\0\0", 6, true},  /* je rel32 */
+		{"\x90", 1, true},              /* nop */
+		{"\x55", 1, true},              /* push %rbp */
+		{"\x41\x57", 2, true},          /* push %r15 */
+		{"\xff\x15\0\0\0\0", 6, false}, /* call *disp(%rip) */
+		{"\xff\x25\0\0\0\0", 6, false}, /* jmp *disp(%rip) */
+		{"\x66\xe8\0\0\0\0", 6, false}, /* 0x66 on a branch: the kernel refuses */
+		{"\x66\x74\0", 3, false},       /* the same */
+		{"\xf2\xe8\0\0\0\0", 6, false}, /* bnd call */
+		{"\x3e\xff\xe0", 3, false},     /* notrack jmp *%rax */
+		{"\xf3\x0f\x1e\xfa", 4, false}, /* endbr64 */
+		{"\x0f\x1f\x44\0\0", 5, false}, /* nopl: from Linux 6.18 only */
+		{"\x48\x89\xe5", 3, false},     /* mov */
+		{"\x48\x83\xec\x08", 4, false}, /* sub */
+		{"\xc3", 1, false},             /* ret */
+		{"\x48\x55", 2, false},         /* push with a REX that is not 0x41 */
+		{"\xe3\0", 2, false},           /* jrcxz */
+		{"\x0f\xb6\xc0", 3, false},     /* movzbl */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_int_equal(instruction__emulated((const uint8_t *)cases[i].bytes, cases[i].size),
+				 cases[i].emulated);
+}
+
+/* ---- crafted files ---- */
+
+struct bytes {
+	unsigned char *data;
+	size_t size;
+};
+
+static struct bytes read_fixture(const char *flags)
+{
+	int fd = compile("cc", flags, "locator_fixture.c");
+	struct bytes bytes = {.size = (size_t)lseek(fd, 0, SEEK_END)};
+
+	bytes.data = malloc(bytes.size);
+	assert_non_null(bytes.data);
+	assert_int_equal(pread(fd, bytes.data, bytes.size, 0), bytes.size);
+	close(fd);
+	return bytes;
+}
+
+/* Of this process on a CPU: the machine may be busy. */
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Runs the locator over bytes, padded with zeroes to `size`. It must come back soon, and say why when it refuses. */
+static int locate(const unsigned char *data, size_t size, uint64_t padded_size)
+{
+	static struct probe_plan plan;
+	char why[256];
+	double start = seconds();
+	int fd = memfd_create("crafted", MFD_CLOEXEC), err;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, size), size);
+	assert_int_equal(ftruncate(fd, (off_t)padded_size), 0);
+	err = cpython__plan_file(fd, &plan, why, sizeof(why));
+	close(fd);
+	assert_true(err <= 0);
+	if (err && err != -ENOENT)
+		assert_true(*why);
+	if (!err)
+		assert_true(plan.site_count > 0);
+	assert_true(seconds() - start < 2);
+	return err;
+}
+
+static void test_truncated(void **state)
+{
+	struct bytes bytes = read_fixture("-O2 -shared -fPIC");
+
+	(void)state;
+	assert_int_equal(locate(bytes.data, bytes.size, bytes.size), 0);
+	for (size_t size = 0; size < bytes.size; size += size < 128 ? 1 : 61)
+		assert_int_not_equal(locate(bytes.data, size, size), 0); /* its section headers are at the end */
+	free(bytes.data);
+}
+
+/* Header fields at their extremes: refused, or read with what is left. */
+static void test_bent_headers(void **state)
+{
+	static const uint64_t extremes[] = {0,          1,          0x7f,      0xff,       0xffff,
+					    0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX, UINT64_MAX - 63};
+	struct bytes bytes = read_fixture("-O2 -shared -fPIC");
+	const Elf64_Ehdr *header = (const Elf64_Ehdr *)bytes.data;
+	size_t fields_end = sizeof(*header), table = header->e_shoff, count = header->e_shnum;
+	unsigned char *copy = malloc(bytes.size);
+
+	(void)state;
+	assert_non_null(copy);
+	for (size_t i = 0; i < sizeof(extremes) / sizeof(*extremes); i++) {
+		for (size_t at = EI_NIDENT; at < fields_end; at += 2) { /* the file's header */
+			size_t width = fields_end - at < 8 ? fields_end - at : 8;
+
+			memcpy(copy, bytes.data, bytes.size);
+			memcpy(copy + at, &extremes[i], at >= 0x34 ? 2 : width);
+			locate(copy, bytes.size, bytes.size);
+		}
+		for (size_t at = 0; at < count * sizeof(Elf64_Shdr); at += 4) { /* sections: each field */
+			memcpy(copy, bytes.data, bytes.size);
+			memcpy(copy + table + at, &extremes[i], at + 8 <= count * sizeof(Elf64_Shdr) ? 8 : 4);
+			locate(copy, bytes.size, bytes.size);
+		}
+		for (size_t at = 0; at < header->e_phnum * sizeof(Elf64_Phdr); at += 4) { /* segments */
+			memcpy(copy, bytes.data, bytes.size);
+			memcpy(copy + header->e_phoff + at, &extremes[i], 8);
+			locate(copy, bytes.size, bytes.size);
+		}
+	}
+	free(copy);
+	free(bytes.data);
+}
+
+/* Every section at once: linked in a circle, over the whole file, or of a size that only a sparse file has. */
+static void test_bent_sections(void **state)
+{
+	struct bytes bytes = read_fixture("-O2 -shared -fPIC");
+	Elf64_Ehdr *header = (Elf64_Ehdr *)bytes.data;
+	Elf64_Shdr *sections = malloc(header->e_shnum * sizeof(*sections)), *bent;
+	uint64_t sparse = 1ULL << 36;
+
+	(void)state;
+	assert_non_null(sections);
+	bent = (Elf64_Shdr *)(void *)(bytes.data + header->e_shoff);
+	memcpy(sections, bent, header->e_shnum * sizeof(*sections));
+	for (int how = 0; how < 8; how++) {
+		memcpy(bent, sections, header->e_shnum * sizeof(*sections));
+		for (size_t i = 1; i < header->e_shnum; i++) {
+			if (how == 0)
+				bent[i].sh_link = (uint32_t)i;
+			else if (how == 1)
+				bent[i].sh_link = (uint32_t)((i + 1) % header->e_shnum);
+			else if (how == 2)
+				bent[i].sh_size = 0;
+			else if (how == 3)
+				bent[i].sh_offset = 0, bent[i].sh_size = bytes.size;
+			else if (how == 4 && i != header->e_shstrndx)
+				bent[i].sh_size = sparse / 2;
+			else if (how == 5 && i != header->e_shstrndx)
+				bent[i].sh_size = ELF_IMAGE_MAX_SECTION;
+			else if (how == 6 && i != header->e_shstrndx)
+				bent[i].sh_size = 32UL << 20; /* what is read of .eh_frame at most */
+			else if (how == 7 && sections[i].sh_flags & SHF_EXECINSTR)
+				bent[i].sh_size = 12UL << 20; /* in all as much code as is scanned */
+		}
+		locate(bytes.data, bytes.size, bytes.size);
+		locate(bytes.data, bytes.size, sparse);
+	}
+	free(sections);
+	free(bytes.data);
+}
+
+/* The file shrinks while it is read: reads fail, nothing is mapped that could fault. */
+static void test_shrinking(void **state)
+{
+	struct bytes bytes = read_fixture("-O2 -shared -fPIC");
+	int fd = memfd_create("shrinking", MFD_CLOEXEC);
+	struct elf_image *image;
+	struct elf_symbol symbol;
+	struct address_range range;
+	const char *reason;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes.data, bytes.size), bytes.size);
+	assert_int_equal(elf_image__open(fd, &image, &reason), 0);
+	assert_int_equal(ftruncate(fd, 64), 0);
+	assert_int_equal(elf_image__dynamic_symbol(image, "Py_GetVersion", &symbol), -ENOEXEC);
+	assert_string_equal(elf_image__reason(image), "it was truncated while it was read");
+	assert_int_equal(elf_image__function(image, 0x1000, &range), -ENOEXEC);
+	elf_image__close(image);
+	close(fd);
+	free(bytes.data);
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static void mutate(const char *flags)
+{
+	struct bytes bytes = read_fixture(flags);
+	uint64_t random = 0x9e3779b97f4a7c15;
+	unsigned char *copy = malloc(bytes.size);
+	int accepted = 0;
+
+	assert_non_null(copy);
+	print_message("# seed 0x%llx, %s\n", (unsigned long long)random, flags);
+	for (int i = 0; i < MUTATIONS; i++) {
+		memcpy(copy, bytes.data, bytes.size);
+		for (uint64_t bytes_left = 1 + next_random(&random) % 16; bytes_left; bytes_left--)
+			copy[next_random(&random) % bytes.size] = (unsigned char)next_random(&random);
+		accepted += !locate(copy, bytes.size, bytes.size);
+	}
+	assert_true(accepted > 0); /* else all that is behind the headers was never reached */
+	free(copy);
+	free(bytes.data);
+}
+
+static void test_mutated(void **state)
+{
+	(void)state;
+	mutate("-O2 -shared -fPIC");
+}
+
+static void test_mutated_split(void **state)
+{
+	(void)state;
+	mutate("-O2 -shared -fPIC -fno-plt -DSPLIT_VARIABLES");
+}
+
+static void test_not_elf(void **state)
+{
+	(void)state;
+	assert_int_equal(locate((const unsigned char *)"", 0, 0), -ENOENT);
+	assert_int_equal(locate((const unsigned char *)"#!/bin/sh\n", 10, 10), -ENOENT);
+	assert_int_equal(locate((const unsigned char *)"\177ELF", 4, 4), -ENOEXEC);
+	assert_int_equal(locate((const unsigned char *)"\177ELF", 4, 1 << 20), -ENOEXEC);
+}
+
+static int remove_directory(void **state)
+{
+	char path[256];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/errors", directory);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/fixture", directory);
+	unlink(path);
+	return rmdir(directory);
+}
+
+static struct shape shapes[] = {
+	{"cc", "-O2 -shared -fPIC -Wl,-z,lazy", false},
+	{"cc", "-O2 -shared -fPIC -Wl,-z,now", false},
+	{"cc", "-O0 -shared -fPIC", false},
+	{"cc", "-O2 -shared -fPIC -fcf-protection -Wl,-z,ibtplt -Wl,-z,lazy", false},
+	{"cc", "-O2 -shared -fPIC -fcf-protection -Wl,-z,ibtplt -Wl,-z,now", false},
+	{"cc", "-O2 -shared -fPIC -Wl,-z,noseparate-code -Wl,--hash-style=sysv", false},
+	{"cc", "-O2 -shared -fPIC -fno-plt", true},
+	{"cc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic", false},
+	{"cc", "-O2 -DPROGRAM -pie -fPIE -rdynamic -s", false},
+	{"cc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -DSPLIT_VARIABLES", false},
+	{"cc", "-O2 -shared -fPIC -DSPLIT_VARIABLES", false},
+	{"cc", "-O0 -shared -fPIC -DSPLIT_VARIABLES", false},
+	{"clang", "-O2 -shared -fPIC", false},
+	{"clang", "-O2 -shared -fPIC -DSPLIT_VARIABLES", false},
+	{"cc", "-O2 -shared -fPIC -fuse-ld=lld", false},
+	{"cc", "-O2 -shared -fPIC -fuse-ld=gold", false},
+};
+
+int main(void)
+{
+	static char names[sizeof(shapes) / sizeof(*shapes)][160];
+	static struct CMUnitTest tests[MAX_BUILDS + sizeof(shapes) / sizeof(*shapes) + 16];
+	const struct CMUnitTest others[] = {
+		cmocka_unit_test(test_variables_of_3_6), cmocka_unit_test(test_python_2_is_refused),
+		cmocka_unit_test(test_rare_shapes),      cmocka_unit_test(test_emulated),
+		cmocka_unit_test(test_not_elf),          cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_bent_headers),     cmocka_unit_test(test_bent_sections),
+		cmocka_unit_test(test_shrinking),        cmocka_unit_test(test_mutated),
+		cmocka_unit_test(test_mutated_split),
+	};
+	size_t count = 0;
+
+	if (!mkdtemp(directory)) {
+		perror(directory);
+		return 1;
+	}
+	read_builds();
+	for (size_t i = 0; i < build_count; i++)
+		tests[count++] = (struct CMUnitTest){
+			.name = builds[i].name, .test_func = test_build, .initial_state = &builds[i]};
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		snprintf(names[i], sizeof(names[i]), "sites of a library built by %s %s", shapes[i].compiler,
+			 shapes[i].flags);
+		tests[count++] =
+			(struct CMUnitTest){.name = names[i], .test_func = test_shape, .initial_state = &shapes[i]};
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		tests[count++] = others[i];
+	return _cmocka_run_group_tests("locator", tests, count, NULL, remove_directory);
+}
