@@ -11,13 +11,14 @@ import argparse
 import glob
 import json
 import os
+import queue
 import re
-import select
 import shutil
 import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 TARGET = """
@@ -26,10 +27,10 @@ null = os.open(os.devnull, os.O_WRONLY)
 write = os.write
 print(os.getpid(), flush=True)
 while True:
-    start = time.perf_counter()
+    start = time.monotonic()
     for _ in range(20000):
         write(null, b"x")
-    print((time.perf_counter() - start) / 20000 * 1e9, flush=True)
+    print(start, (time.monotonic() - start) / 20000 * 1e9, flush=True)
 """
 
 # The same figures by the means of bpftrace: it cannot put a probe within a function here, so it takes the functions'
@@ -49,16 +50,26 @@ class Target:
     def __init__(self, python):
         self.process = subprocess.Popen([python, "-c", TARGET], stdout=subprocess.PIPE, text=True, bufsize=1)
         self.pid = int(self.process.stdout.readline())
+        self.batches = queue.SimpleQueue()
 
-    def drain(self):
-        while select.select([self.process.stdout], [], [], 0)[0]:
-            self.process.stdout.readline()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        """Takes in the batches as they come, so that the target never waits for us."""
+        for line in self.process.stdout:
+            self.batches.put(tuple(map(float, line.split())))
+        self.batches.put(None)
 
     def cycle_ns(self, batches):
-        """The median time of a cycle over so many whole batches from now on."""
-        self.drain()
-        self.process.stdout.readline()  # one that began before
-        return statistics.median(float(self.process.stdout.readline()) for _ in range(batches))
+        """The median time of a cycle over so many whole batches that begin from now on."""
+        now, times = time.monotonic(), []
+        while len(times) < batches:
+            batch = self.batches.get(timeout=10)
+            if not batch:
+                sys.exit("bench: the target ended")
+            if batch[0] >= now:
+                times.append(batch[1])
+        return statistics.median(times)
 
     def end(self):
         self.process.kill()
@@ -92,17 +103,14 @@ class Tracer:
     def start(self):
         self.process = subprocess.Popen(self.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
-        stream = getattr(self.process, self.ready[0])
-        for line in stream:
+        for line in getattr(self.process, self.ready[0]):
             if self.ready[1] in line:
                 return
         sys.exit(f"bench: {self.name} did not start: {self.process.communicate()[1]}")
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
-        self.process.stdin.close()
-        self.process.stdout.read()
-        self.process.wait()
+        self.process.communicate(timeout=30)
 
 
 def tracers_for(options, target):
@@ -119,7 +127,8 @@ def tracers_for(options, target):
     ]
     script = bpftrace_script(file, target.pid)
     if script:
-        tracers.append(Tracer("bpftrace", ["bpftrace", "-B", "line", "-p", str(target.pid), "-e", script], ("stdout", "attached")))
+        tracers.append(Tracer("bpftrace", ["bpftrace", "-B", "line", "-p", str(target.pid), "-e", script],
+                              ("stdout", "attached")))
     else:
         print(f"bpftrace is left out: it is not installed, or {file} has no symbol take_gil or drop_gil")
     return tracers
@@ -182,7 +191,6 @@ def bench_start(options):
             window = json.loads(text)["window"]
             starts.append((window["start_ns"] - begun) / 1e6)
             ends.append((ended - window["start_ns"] - window["duration_ns"]) / 1e6)
-            target.drain()
     finally:
         target.end()
     print(f"\ngiltrace on {options.python}, {options.rounds} runs: median [least - most]")

@@ -131,14 +131,14 @@ static void test_no_process(void **state)
 	assert_int_equal(process__open(0x3fffffff, &process), -ESRCH); /* above any pid_max */
 }
 
-struct thread {
+struct sleeper {
 	pthread_barrier_t barrier;
 	pid_t tid;
 };
 
 static void *run_thread(void *context)
 {
-	struct thread *thread = context;
+	struct sleeper *thread = context;
 
 	thread->tid = (pid_t)syscall(SYS_gettid);
 	pthread_barrier_wait(&thread->barrier);
@@ -149,7 +149,7 @@ static void *run_thread(void *context)
 /* A thread's number is in /proc and can be given, but is no process. */
 static void test_thread(void **state)
 {
-	struct thread thread;
+	struct sleeper thread;
 	pthread_t handle;
 	struct process *process;
 	uint64_t before;
