@@ -18,7 +18,7 @@
 
 #define ETIMEDOUT         110
 #define TASK_RUNNING      0
-#define MAX_LOCKS_A_THREAD 16
+#define MAX_LOCKS_A_THREAD 8
 #define NO_SLOT           ((__u32)-1)
 
 const volatile bool waits_only; /* no acquired and released sites are probed */
