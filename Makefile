@@ -74,6 +74,13 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@echo "  LINK $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lbpf
 
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+# The main job on what every machine has: a program with three threads, traced while it runs.
+demo: deps
+	$(MAKE) all
+	$(SUDO) $(BUILD)/bin/giltrace -- /usr/bin/python3 docs/examples/convoy.py
+
 # What tracing costs, as ratios measured in one run.
 bench: deps
 	$(MAKE) all $(BUILD)/bench/empty_probes

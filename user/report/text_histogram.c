@@ -9,43 +9,65 @@
 #include "user/report/text_parts.h"
 #include "user/trace/distribution.h"
 
-#define BAR_WIDTH 38
+#define BAR_WIDTH 34
 #define OCTAVES   64
 
-static void sum_by_octave(const struct distribution *distribution, uint64_t octaves[OCTAVES])
+struct octave {
+	uint64_t count;
+	double time; /* the sum of the values, taken from the middle of their buckets */
+};
+
+static void sum_by_octave(const struct distribution *distribution, struct octave octaves[OCTAVES])
 {
 	for (size_t i = 0; i < distribution->bucket_count; i++) {
+		const struct distribution_bucket *bucket = &distribution->buckets[i];
+		struct octave *octave;
 		uint64_t low, high;
 
-		distribution__bounds(distribution->buckets[i].index, &low, &high);
-		octaves[low ? histogram_highest_bit(low) : 0] += distribution->buckets[i].count;
+		distribution__bounds(bucket->index, &low, &high);
+		octave = &octaves[low ? histogram_highest_bit(low) : 0];
+		octave->count += bucket->count;
+		octave->time += (double)bucket->count * ((double)low + (double)(high == UINT64_MAX ? low : high)) / 2;
 	}
 }
 
-static void print_row(uint64_t low, uint64_t high, uint64_t count, uint64_t most, FILE *out)
+static void print_row(int bit, const struct octave *octave, uint64_t most, double time, FILE *out)
 {
-	char from[FORMAT_SIZE], to[FORMAT_SIZE];
-	int length = (int)((double)count / (double)most * BAR_WIDTH + 0.5);
+	char from[FORMAT_SIZE], to[FORMAT_SIZE], share[FORMAT_SIZE];
+	int length = (int)((double)octave->count / (double)most * BAR_WIDTH + 0.5);
 
-	fprintf(out, "  %8s - %-8s %9" PRIu64 " |%.*s\n", format_time(from, low), format_time(to, high), count,
-	        count && !length ? 1 : length, count && !length ? "." : "########################################");
+	fprintf(out, "  %8s - %-8s %9" PRIu64 " %5s %% |%.*s\n", format_time(from, bit ? 1ULL << bit : 0),
+	        format_time(to, 2ULL << bit), octave->count, format_percent(share, octave->time / time),
+	        octave->count && !length ? 1 : length, octave->count && !length ? "." : "##################################");
 }
 
 static void print_bars(const struct distribution *distribution, FILE *out)
 {
-	uint64_t octaves[OCTAVES] = {0}, most = 1;
+	struct octave octaves[OCTAVES] = {{0}};
 	int first = OCTAVES, last = 0;
+	uint64_t most = 1;
+	double time = 0;
 
 	sum_by_octave(distribution, octaves);
 	for (int i = 0; i < OCTAVES; i++) {
-		if (!octaves[i])
+		if (!octaves[i].count)
 			continue;
 		first = i < first ? i : first;
 		last = i;
-		most = octaves[i] > most ? octaves[i] : most;
+		most = octaves[i].count > most ? octaves[i].count : most;
+		time += octaves[i].time;
 	}
+	fprintf(out, "                          count   time\n");
 	for (int i = first; i <= last; i++)
-		print_row(i ? 1ULL << i : 0, 2ULL << i, octaves[i], most, out);
+		print_row(i, &octaves[i], most, time, out);
+}
+
+/* The highest percentiles of few values are the maximum itself, which is known exactly. */
+static const char *percentile(char time[FORMAT_SIZE], const struct distribution *distribution, double percent)
+{
+	uint64_t ns = distribution__percentile(distribution, percent);
+
+	return ns == distribution->max_ns ? format_time(time, ns) : format_rough_time(time, ns);
 }
 
 void text__histogram(const char *title, const char *meaning, const struct distribution *distribution, FILE *out)
@@ -57,8 +79,7 @@ void text__histogram(const char *title, const char *meaning, const struct distri
 		return;
 	fprintf(out, "\n%s: %s\n  ", title, meaning);
 	for (size_t i = 0; i < sizeof(percents) / sizeof(*percents); i++)
-		fprintf(out, "p%g %s, ", percents[i],
-		        format_rough_time(time, distribution__percentile(distribution, percents[i])));
+		fprintf(out, "p%g %s, ", percents[i], percentile(time, distribution, percents[i]));
 	fprintf(out, "max %s\n", format_time(time, distribution->max_ns));
 	print_bars(distribution, out);
 }
