@@ -129,7 +129,7 @@ static void print_thread(const struct trace *trace, const struct trace_thread *t
 	bool all = trace->level == TRACE_ALL;
 
 	snprintf(acquired, sizeof(acquired), "%" PRIu64, thread->counts.acquisitions);
-	fprintf(out, "%8" PRIu32 "%c %-14s %6s %6s %9s %9" PRIu64 " %7" PRIu64 " %8s %8s\n", thread->tid,
+	fprintf(out, "%7" PRIu32 "%c %-14s %6s %6s %9s %9" PRIu64 " %7" PRIu64 " %8s %8s\n", thread->tid,
 	        thread->ended ? '*' : ' ', format_name(name, sizeof(name), thread->name, 14),
 	        all ? format_percent(held, (double)held_ns(thread) / duration) : "-",
 	        format_percent(waited, (double)waited_ns(thread) / duration), all ? acquired : "-",
@@ -141,7 +141,7 @@ static void print_threads(const struct trace *trace, const struct trace_gil *gil
 {
 	size_t shown = 0, ended = 0;
 
-	fprintf(out, "\n     tid  thread         held %%  wait %%  acquired contended  failed wait p99 hold p99\n");
+	fprintf(out, "\n    tid  thread         held %%  wait %%  acquired contended  failed wait p99 hold p99\n");
 	for (size_t i = 0; i < trace->thread_count; i++) {
 		const struct trace_thread *thread = &trace->threads[i];
 
