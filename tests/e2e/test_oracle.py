@@ -34,7 +34,8 @@ class Oracle:
         if not symbols:
             test.skipTest(library + " has no symbol take_gil")
         probes = ",".join('uprobe:%s:"%s"' % (library, symbol) for symbol in symbols)
-        script = probes + " { @taken = count(); } interval:ms:100 { print(@taken); }"
+        # -p alone also counts hits in processes in which another tracer has a probe on the same instruction.
+        script = probes + " /pid == %d/ { @taken = count(); } interval:ms:100 { print(@taken); }" % pid
         self.out = tempfile.TemporaryFile()
         test.addCleanup(self.out.close)
         self.process = subprocess.Popen(["bpftrace", "-B", "line", "-p", str(pid), "-e", script], stdout=self.out,
