@@ -1,4 +1,4 @@
-"""Usage: THREADS INTERVAL SECONDS [IDLE]. CPU-bound threads under a switch interval; says "ready" when all of them run."""
+"""Usage: THREADS INTERVAL SECONDS. CPU-bound threads under a switch interval; says "ready" when all of them run."""
 import os
 import sys
 import threading
