@@ -200,3 +200,20 @@ def peak_memory(pid):
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def fill(pipe):
+    """Fills a pipe to the last byte, so that who writes next waits."""
+    os.set_blocking(pipe, False)
+    try:
+        while True:
+            os.write(pipe, b"\n" * 4096)
+    except BlockingIOError:
+        pass
+    os.set_blocking(pipe, True)
+
+
+def blocked_in_write(pid):
+    """Whether its main thread sleeps in write()."""
+    with open("/proc/%d/syscall" % pid, encoding="ascii") as file:
+        return file.read().split()[0] == "1"  # x86-64's number
