@@ -342,19 +342,17 @@ static __always_inline void blocked(struct pt_regs *ctx, __u64 address)
 	if (!thread)
 		return;
 	thread->hits++;
-	charge = on_blocked(thread, now, find_holder(lock, address, tgid_tid >> 32));
+	charge = on_blocked(lock, thread, now, find_holder(lock, address, tgid_tid >> 32));
 	if (charge.charged)
 		charge_pair(slot, thread, charge.holder, 0, charge.ns);
 }
 
 /* Without acquired sites, a waiter that wakes up and finds the lock free has it: nobody else can come between. */
-static __always_inline void acquired_if_free(struct thread *thread, __u32 slot, __u64 now, __u32 tgid)
+static __always_inline void acquired_if_free(struct lock *lock, struct thread *thread, __u32 slot, __u64 now)
 {
-	struct lock_key key = {.address = thread->lock, .tgid = tgid};
-	struct lock *lock = bpf_map_lookup_elem(&locks, &key);
 	int locked = 1;
 
-	if (!lock || bpf_probe_read_user(&locked, sizeof(locked), (void *)(key.address + lock->layout.locked)))
+	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(thread->lock + lock->layout.locked)))
 		lose(LOST_SENSELESS);
 	else if (!locked)
 		finish_wait(lock, thread, slot, now);
@@ -367,10 +365,15 @@ static __always_inline void waited(struct pt_regs *ctx)
 	struct thread *thread = find_waiting(tid, &slot);
 
 	if (thread) {
+		struct lock_key key = {.address = thread->lock, .tgid = tgid};
+		struct lock *lock = bpf_map_lookup_elem(&locks, &key);
+
+		if (!lock)
+			return;
 		thread->hits++;
-		on_waited(thread, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
+		on_waited(lock, thread, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
 		if (waits_only)
-			acquired_if_free(thread, slot, now, tgid);
+			acquired_if_free(lock, thread, slot, now);
 	} else if (bpf_map_lookup_elem(&processes, &tgid)) {
 		if (bpf_map_update_elem(&waiting_at_start, &tid, &now, BPF_NOEXIST))
 			lose(LOST_PAIRS);
@@ -394,7 +397,6 @@ static __always_inline void acquired(struct pt_regs *ctx, __u64 address)
 		finish_wait(lock, thread, slot, now);
 	if (on_acquired(lock, thread, now))
 		lose(LOST_SENSELESS);
-	lock->last_tid = tgid_tid;
 	lock->holder_slot = slot;
 }
 
@@ -417,7 +419,7 @@ static __always_inline void released(struct pt_regs *ctx, __u64 address)
 
 static __always_inline void switched(struct pt_regs *ctx, __u64 address)
 {
-	__u64 now = bpf_ktime_get_ns(), tgid_tid = bpf_get_current_pid_tgid();
+	__u64 tgid_tid = bpf_get_current_pid_tgid();
 	struct lock *lock = find_lock(ctx, address, tgid_tid >> 32, PROBE_SWITCHED);
 	struct thread *thread;
 	__u32 slot;
@@ -428,7 +430,7 @@ static __always_inline void switched(struct pt_regs *ctx, __u64 address)
 	if (!thread)
 		return;
 	thread->hits++;
-	on_switched(lock, thread, now, !waits_only);
+	on_switched(thread);
 }
 
 /*

@@ -52,6 +52,7 @@ struct thread {
 	__u64 ended_ns;                    /* 0: it lives */
 	__u64 waiting_since;               /* 0: it does not wait */
 	__u64 attempt_since;               /* when the sleep going on began */
+	__u64 attempt_switches;            /* the lock's `switches` then */
 	__u32 attempt_holder;              /* who held the lock then; 0: unknown */
 	__u32 first_holder;                /* who held it when the wait began */
 	__u64 charged_ns;                  /* of the wait going on: charged to holders already */
@@ -82,6 +83,8 @@ struct lock {
 	__u32 known;       /* an acquisition or a release was seen */
 	__u64 acquired_ns; /* when `holder` took it */
 	__u64 released_ns; /* the last release; 0: none seen */
+	__u64 switches;    /* how often another thread took it than the one before */
+	__u64 drop_requested; /* since it was taken, a waiter has asked the holder to let go */
 	__u64 attempts[ATTEMPTS_BUCKETS];
 	struct histogram handoff;
 };
@@ -132,8 +135,8 @@ struct record {
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct lock_layout) == 48, "the same on both sides");
-_Static_assert(sizeof(struct thread) == 240 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 88 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 248 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct lock) == 104 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 72, "the same on both sides");
 _Static_assert(sizeof(struct record) == 16, "the same on both sides");
 #endif

@@ -36,7 +36,7 @@ HISTOGRAM_INLINE struct charge end_sleep(struct thread *thread, __u64 now)
  * The thread found the lock held by `holder` (0: unknown) and goes to sleep. When it has slept in this wait before,
  * that attempt failed; one that began before the trace is not counted.
  */
-HISTOGRAM_INLINE struct charge on_blocked(struct thread *thread, __u64 now, __u32 holder)
+HISTOGRAM_INLINE struct charge on_blocked(const struct lock *lock, struct thread *thread, __u64 now, __u32 holder)
 {
 	struct charge charge = {};
 
@@ -56,14 +56,22 @@ HISTOGRAM_INLINE struct charge on_blocked(struct thread *thread, __u64 now, __u3
 	}
 	thread->woken_by = WAKE_UNKNOWN;
 	thread->attempt_since = now;
+	thread->attempt_switches = lock->switches;
 	thread->attempt_holder = holder;
 	return charge;
 }
 
-/* A sleep ended; whether it failed shows the next event: another sleep, or an acquisition. */
-HISTOGRAM_INLINE void on_waited(struct thread *thread, bool timed_out)
+/*
+ * A sleep ended; whether it failed shows the next event: another sleep, or an acquisition. When it lasted for the whole
+ * interval and the lock stayed with one thread meanwhile, the runtime asks that thread to drop it.
+ */
+HISTOGRAM_INLINE void on_waited(struct lock *lock, struct thread *thread, bool timed_out)
 {
+	bool held = lock->holder || !lock->known;
+
 	thread->woken_by = timed_out ? WAKE_TIMED_OUT : WAKE_SIGNALLED;
+	if (timed_out && held && lock->switches == thread->attempt_switches)
+		lock->drop_requested = 1;
 }
 
 /* A wait that was going on when the trace began: its start is unknown. */
@@ -97,7 +105,7 @@ HISTOGRAM_INLINE struct charge end_wait(struct lock *lock, struct thread *thread
 		if (bucket < ATTEMPTS_BUCKETS)
 			lock->attempts[bucket]++;
 		thread->handoffs++;
-		if (lock->released_ns > thread->waiting_since)
+		if (lock->released_ns > thread->waiting_since && lock->released_ns <= now)
 			histogram_add(&lock->handoff, now - lock->released_ns);
 	}
 	thread->waiting_since = 0;
@@ -114,6 +122,9 @@ HISTOGRAM_INLINE bool on_acquired(struct lock *lock, struct thread *thread, __u6
 	thread->hold_runnable = 0;
 	thread->hold_blocked = 0;
 	lock->known = 1;
+	lock->drop_requested = 0;
+	lock->switches += lock->last_tid != thread->tid;
+	lock->last_tid = thread->tid;
 	lock->holder = thread->tid;
 	lock->acquired_ns = now;
 	return senseless;
@@ -125,6 +136,7 @@ HISTOGRAM_INLINE bool on_released(struct lock *lock, struct thread *thread, __u6
 	bool senseless = false;
 
 	thread->releases++;
+	thread->releases_forced += lock->drop_requested;
 	if (lock->holder == thread->tid) {
 		histogram_add(&thread->hold, now - lock->acquired_ns);
 		thread->held_runnable_ns += thread->hold_runnable;
@@ -143,14 +155,12 @@ HISTOGRAM_INLINE bool on_released(struct lock *lock, struct thread *thread, __u6
 }
 
 /*
- * The thread let go because it was asked to, and waits until another has the lock. Without release probes this is also
- * the only release that is seen.
+ * The thread let go because it was asked to, and waits until another has the lock. That misses each release after which
+ * another had the lock at once; it is probed only where no `waited` tells of the request.
  */
-HISTOGRAM_INLINE void on_switched(struct lock *lock, struct thread *thread, __u64 now, bool releases_probed)
+HISTOGRAM_INLINE void on_switched(struct thread *thread)
 {
 	thread->releases_forced++;
-	if (!releases_probed)
-		lock->released_ns = now;
 }
 
 /* The scheduler takes the thread off its CPU or puts it back; only what happens within a hold counts. */

@@ -58,18 +58,18 @@ static void test_contended_wait(void **state)
 	bool counts;
 
 	on_acquired(&s->lock, &s->a, 2000);
-	charge = on_blocked(&s->b, 3000, 11);
+	charge = on_blocked(&s->lock, &s->b, 3000, 11);
 	assert_false(charge.charged);
-	on_waited(&s->b, true);
-	charge = on_blocked(&s->b, 8000, 11);
+	on_waited(&s->lock, &s->b, true);
+	charge = on_blocked(&s->lock, &s->b, 8000, 11);
 	assert_true(charge.charged);
 	assert_int_equal(charge.holder, 11);
 	assert_int_equal(charge.ns, 5000);
-	on_waited(&s->b, false);
-	charge = on_blocked(&s->b, 9000, 11);
+	on_waited(&s->lock, &s->b, false);
+	charge = on_blocked(&s->lock, &s->b, 9000, 11);
 	assert_int_equal(charge.ns, 1000);
 	on_released(&s->lock, &s->a, 9500);
-	on_waited(&s->b, false);
+	on_waited(&s->lock, &s->b, false);
 	charge = end_wait(&s->lock, &s->b, 9900, &counts);
 	assert_true(counts);
 	assert_int_equal(charge.ns, 900);
@@ -97,7 +97,7 @@ static void test_charges_add_up(void **state)
 		int sleeps = 1 + rand() % 7;
 
 		for (int i = 0; i < sleeps; i++) {
-			charged += on_blocked(&s->b, now, (__u32)(rand() % 4)).ns;
+			charged += on_blocked(&s->lock, &s->b, now, (__u32)(rand() % 4)).ns;
 			now += 1 + (uint64_t)rand() % 100000;
 		}
 		charged += end_wait(&s->lock, &s->b, now, &counts).ns;
@@ -114,10 +114,10 @@ static void test_wait_at_start(void **state)
 	bool counts;
 
 	on_wait_at_start(&s->b, 1000);
-	assert_false(on_blocked(&s->b, 4000, 11).charged);
+	assert_false(on_blocked(&s->lock, &s->b, 4000, 11).charged);
 	assert_int_equal(s->b.failed, 0); /* the sleep that failed began before the trace */
-	on_waited(&s->b, true);
-	assert_int_equal(on_blocked(&s->b, 9000, 11).ns, 5000);
+	on_waited(&s->lock, &s->b, true);
+	assert_int_equal(on_blocked(&s->lock, &s->b, 9000, 11).ns, 5000);
 	assert_int_equal(s->b.failed, 1);
 	end_wait(&s->lock, &s->b, 9500, &counts);
 	assert_false(counts);
@@ -125,7 +125,7 @@ static void test_wait_at_start(void **state)
 	assert_int_equal(s->b.wait.count, 0);
 	assert_int_equal(s->b.waits_at_start, 1);
 	assert_int_equal(s->b.waited_at_start_ns, 8500);
-	on_blocked(&s->b, 20000, 11); /* the next wait is an ordinary one */
+	on_blocked(&s->lock, &s->b, 20000, 11); /* the next wait is an ordinary one */
 	end_wait(&s->lock, &s->b, 21000, &counts);
 	assert_true(counts);
 	assert_int_equal(s->b.wait.sum_ns, 1000);
@@ -175,15 +175,56 @@ static void test_off_cpu(void **state)
 	assert_int_equal(s->a.held_blocked_ns, 1000); /* sleep outside of holds does not count */
 }
 
+/* A release is forced when a waiter's interval passed while the lock stayed with one thread, and only then. */
 static void test_forced_release(void **state)
 {
 	struct scene *s = *state;
+	bool counts;
 
-	on_switched(&s->lock, &s->a, 3000, true);
+	on_acquired(&s->lock, &s->a, 2000);
+	on_blocked(&s->lock, &s->b, 3000, 11);
+	on_waited(&s->lock, &s->b, true);
+	on_blocked(&s->lock, &s->b, 8000, 11);
+	on_released(&s->lock, &s->a, 8100);
 	assert_int_equal(s->a.releases_forced, 1);
-	assert_int_equal(s->lock.released_ns, 0);
-	on_switched(&s->lock, &s->a, 3000, false); /* with waits only, it is the one release that is seen */
-	assert_int_equal(s->lock.released_ns, 3000);
+	on_waited(&s->lock, &s->b, false);
+	end_wait(&s->lock, &s->b, 8200, &counts);
+	on_acquired(&s->lock, &s->b, 8200);
+	on_released(&s->lock, &s->b, 8300); /* nobody asked for this one */
+	assert_int_equal(s->b.releases_forced, 0);
+	assert_int_equal(s->a.releases, 1);
+}
+
+/* The lock changed hands while the waiter slept: the runtime gives the new holder a whole interval. */
+static void test_timeout_after_switch(void **state)
+{
+	struct scene *s = *state;
+	struct thread c = {.tid = 13};
+
+	on_acquired(&s->lock, &s->a, 2000);
+	on_blocked(&s->lock, &s->b, 3000, 11);
+	on_released(&s->lock, &s->a, 4000);
+	on_acquired(&s->lock, &c, 4100);
+	on_waited(&s->lock, &s->b, true);
+	on_released(&s->lock, &c, 8100);
+	assert_int_equal(c.releases_forced, 0);
+}
+
+/* The interval passed just as the holder let go by itself: there is nobody to ask. */
+static void test_timeout_when_free(void **state)
+{
+	struct scene *s = *state;
+	bool counts;
+
+	on_acquired(&s->lock, &s->a, 2000);
+	on_blocked(&s->lock, &s->b, 3000, 11);
+	on_released(&s->lock, &s->a, 8000);
+	on_waited(&s->lock, &s->b, true);
+	end_wait(&s->lock, &s->b, 8100, &counts);
+	on_acquired(&s->lock, &s->b, 8100);
+	on_released(&s->lock, &s->b, 8200);
+	assert_int_equal(s->a.releases_forced, 0);
+	assert_int_equal(s->b.releases_forced, 0);
 }
 
 int main(void)
@@ -192,7 +233,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE(test_uncontended_cycle), SCENE(test_contended_wait), SCENE(test_charges_add_up),
 		SCENE(test_wait_at_start),     SCENE(test_hold_at_start),  SCENE(test_senseless),
-		SCENE(test_off_cpu),           SCENE(test_forced_release),
+		SCENE(test_off_cpu),           SCENE(test_forced_release), SCENE(test_timeout_after_switch),
+		SCENE(test_timeout_when_free),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);

@@ -172,6 +172,22 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 	return 0;
 }
 
+static bool has_site(const struct probe_plan *plan, enum probe_event event)
+{
+	for (size_t i = 0; i < plan->site_count; i++)
+		if (plan->sites[i].event == event)
+			return true;
+	return false;
+}
+
+/* Forced releases are told by the waiters' timeouts; where those are not known, by `switched`. */
+static bool is_needed(const struct probe_plan *plan, enum trace_level level, enum probe_event event)
+{
+	if (event == PROBE_SWITCHED)
+		return !has_site(plan, PROBE_WAITED);
+	return level == TRACE_ALL || event == PROBE_BLOCKED || event == PROBE_WAITED;
+}
+
 /* The sites that the level needs, with the distance from the lock to the argument at each. */
 static size_t choose_sites(const struct probe_plan *plan, enum trace_level level, struct link_site *sites)
 {
@@ -181,7 +197,7 @@ static size_t choose_sites(const struct probe_plan *plan, enum trace_level level
 		const struct probe_site *site = &plan->sites[i];
 		bool at_cond = site->event == PROBE_BLOCKED || site->event == PROBE_RELEASED;
 
-		if (level == TRACE_WAITS && (site->event == PROBE_ACQUIRED || site->event == PROBE_RELEASED))
+		if (!is_needed(plan, level, site->event))
 			continue;
 		sites[count++] = (struct link_site){
 			.file_offset = site->file_offset,
@@ -190,14 +206,6 @@ static size_t choose_sites(const struct probe_plan *plan, enum trace_level level
 		};
 	}
 	return count;
-}
-
-static bool has_site(const struct probe_plan *plan, enum probe_event event)
-{
-	for (size_t i = 0; i < plan->site_count; i++)
-		if (plan->sites[i].event == event)
-			return true;
-	return false;
 }
 
 static int check_plan(const struct probe_plan *plan, enum trace_level level, char *why, size_t why_size)

@@ -77,7 +77,7 @@ static void add_counts(json_t *object, const struct trace_counts *counts, bool a
 	json_object_set_new(object, "timeouts", number(counts->timeouts));
 	json_object_set_new(object, "stolen", number(counts->stolen));
 	json_object_set_new(object, "handoffs", number(counts->handoffs));
-	json_object_set_new(object, "releases_forced", number(counts->releases_forced));
+	json_object_set_new(object, "releases_forced", known(all, counts->releases_forced));
 	json_object_set_new(object, "releases_voluntary", known(all, counts->releases_voluntary));
 	json_object_set_new(object, "held_ns", known(all, counts->held_ns));
 	json_object_set_new(object, "waited_ns", number(counts->waited_ns));
@@ -120,7 +120,7 @@ static json_t *gils(const struct trace *trace)
 		add_counts(object, &gil->counts, all);
 		json_object_set_new(object, "wait", distribution(&gil->wait));
 		json_object_set_new(object, "hold", all ? distribution(&gil->hold) : json_null());
-		json_object_set_new(object, "handoff", distribution(&gil->handoff));
+		json_object_set_new(object, "handoff", all ? distribution(&gil->handoff) : json_null());
 		json_object_set_new(object, "attempts", attempts(gil));
 		json_object_set_new(object, "open", open_intervals(&gil->open, all));
 		json_array_append_new(list, object);

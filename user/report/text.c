@@ -109,10 +109,9 @@ static void print_lock_counts(const struct trace *trace, const struct trace_gil 
 	fprintf(out, "%" PRIu64 " contended, %" PRIu64 " hand-offs\n", counts->contended, counts->handoffs);
 	fprintf(out, "  failed attempts: %" PRIu64 " (%" PRIu64 " timeouts, %" PRIu64 " stolen)\n", counts->failed,
 	        counts->timeouts, counts->stolen);
-	fprintf(out, "  releases: %" PRIu64 " forced", counts->releases_forced);
 	if (trace->level == TRACE_ALL)
-		fprintf(out, ", %" PRIu64 " voluntary", counts->releases_voluntary);
-	fprintf(out, "\n");
+		fprintf(out, "  releases: %" PRIu64 " forced, %" PRIu64 " voluntary\n", counts->releases_forced,
+		        counts->releases_voluntary);
 }
 
 static const char *percentile(char out[FORMAT_SIZE], const struct distribution *distribution, double percent)
@@ -200,9 +199,10 @@ static void print_gil(const struct trace *trace, const struct trace_gil *gil, FI
 	print_threads(trace, gil, out);
 	print_off_cpu(trace, gil, out);
 	text__histogram("Wait", "from the first sleep to the acquisition", &gil->wait, out);
-	if (trace->level == TRACE_ALL)
+	if (trace->level == TRACE_ALL) {
 		text__histogram("Hold", "from the acquisition to the release", &gil->hold, out);
-	text__histogram("Hand-off", "from a release to the acquisition by a thread that waited", &gil->handoff, out);
+		text__histogram("Hand-off", "from a release to the acquisition by a thread that waited", &gil->handoff, out);
+	}
 	text__matrix(trace, gil, out);
 	print_open(gil, out);
 }

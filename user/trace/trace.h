@@ -18,7 +18,7 @@
 
 #define TRACE_NAME_SIZE 64
 
-/* What was probed, and so what is known: with TRACE_WAITS, holds and uncontended acquisitions are unknown. */
+/* What was probed, and so what is known: with TRACE_WAITS, holds, releases and uncontended acquisitions are not. */
 enum trace_level { TRACE_ALL, TRACE_WAITS };
 
 /* How the target's part in the trace ended. */

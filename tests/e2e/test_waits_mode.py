@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""--probes=waits sees the same waits as --probes=all, and says null where it does not know."""
+
+import identities
+import pythons
+from tracing import TraceTest, undisturbed, workload
+
+SECONDS = 1.5
+UNKNOWN = ["acquisitions", "releases_forced", "releases_voluntary", "held_ns", "hold", "handoff"]
+
+
+@pythons.for_each([pythons.NAMES[0], "pyenv 3.6", "pyenv 3.8", "pyenv 3.12", "pyenv 3.13"])
+class WaitsMode(TraceTest):
+    def rates(self, pid, level):
+        """Figures a second, of one run on a running process."""
+        report = self.trace("--quiet", "--probes=" + level, "-p", pid, "-d", SECONDS).report
+        self.assert_nothing_lost(report)
+        identities.check_sums(self, report)
+        gil = self.only_gil(report)
+        self.assertEqual(report["probes"]["level"], level)
+        seconds = report["window"]["duration_ns"] / 1e9
+        return gil, {name: gil[name] / seconds
+                     for name in ("contended", "failed", "timeouts", "handoffs", "waited_ns")}
+
+    def differences(self, pid):
+        _, exact = self.rates(pid, "all")
+        _, waits = self.rates(pid, "waits")
+        return ["%s: %.4g a second with all, %.4g with waits" % (name, exact[name], waits[name])
+                for name in exact if abs(exact[name] - waits[name]) > 0.15 * exact[name]]
+
+    def check_same_figures(self, program):
+        target = self.start_target(program, workload("spin"), 3, 0.002, 60, preexec_fn=undisturbed)
+        target.hear()
+        different = self.differences(target.pid)
+        if different:
+            print("retried %s: %s" % (self.id(), "; ".join(different)))
+            different = self.differences(target.pid)
+        self.assertEqual(different, [], "both levels watched the same program")
+
+    def check_unknown_is_null(self, program):
+        target = self.start_target(program, workload("spin"), 2, 0.005, 60)
+        target.hear()
+        gil, _ = self.rates(target.pid, "waits")
+        self.assertEqual([name for name in UNKNOWN if gil[name] is not None], [], "not probed, so not known")
+        self.assertGreater(gil["contended"], 50)
+
+    def check_uncontended_is_free(self, program):
+        """One thread never waits: not one hit, whatever it does with the lock."""
+        report = self.trace("--quiet", "--probes=waits", "--", program, workload("write_loop"), 1, 5000).report
+        self.assertLess(report["probes"]["hits"], 50, "the main thread may wait for the one that it started")
+
+    def check_whole_waits(self, program):
+        """From start to end of a program whose threads meet: all identities hold without the acquisitions."""
+        report = self.trace("--quiet", "--probes=waits", "--", program, workload("write_loop"), 4, 20000).report
+        self.assert_nothing_lost(report)
+        identities.check_sums(self, report)
+        identities.check_whole_waits(self, report)
+        self.assertGreater(sum(gil["contended"] for gil in report["gils"]), 0)
