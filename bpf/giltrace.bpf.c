@@ -16,10 +16,10 @@
 #include "giltrace.h"
 #include "lifecycle.h"
 
-#define ETIMEDOUT         110
-#define TASK_RUNNING      0
+#define ETIMEDOUT          110
+#define TASK_RUNNING       0
 #define MAX_LOCKS_A_THREAD 8
-#define NO_SLOT           ((__u32)-1)
+#define NO_SLOT            ((__u32)-1)
 
 const volatile bool waits_only; /* no acquired and released sites are probed */
 
@@ -57,7 +57,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, __u32); /* tid */
+	__type(key, __u32);   /* tid */
 	__type(value, __u32); /* its first slot; the others are chained */
 	__uint(max_entries, 1);
 } slots SEC(".maps");
@@ -131,7 +131,7 @@ static __always_inline void remember_thread_pointer(__u32 tgid, __u32 tid, __u64
  * condition variables may share the file.
  */
 static __always_inline bool looks_like_lock(const struct lock_layout *layout, __u64 address, __u64 second_argument,
-                                            __u32 event)
+					    __u32 event)
 {
 	int locked = -1;
 
@@ -214,22 +214,35 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 	return slot;
 }
 
-/* The slot of the thread that runs and this lock, made if there is none. */
-static __attribute__((noinline)) __u32 look_up_slot(__u64 address, __u32 tgid, __u32 tid)
+enum dealings { DEALINGS_WITH_LOCK, DEALINGS_WAITING, DEALINGS_HOLDING };
+
+/* A thread's dealings with one lock, or those in which it waits or holds now. NULL and NO_SLOT when there are none. */
+static __always_inline struct thread *find_dealings(__u32 tid, enum dealings which, __u64 address, __u32 *slot)
 {
 	__u32 *first = bpf_map_lookup_elem(&slots, &tid);
-	__u32 slot = first ? *first : NO_SLOT;
 
-	for (int i = 0; i < MAX_LOCKS_A_THREAD && slot != NO_SLOT; i++) {
-		struct thread *thread = bpf_map_lookup_elem(&threads, &slot);
+	*slot = first ? *first : NO_SLOT;
+	for (int i = 0; i < MAX_LOCKS_A_THREAD && *slot != NO_SLOT; i++) {
+		struct thread *thread = bpf_map_lookup_elem(&threads, slot);
 
 		if (!thread)
 			break;
-		if (thread->lock == address)
-			return slot;
-		slot = thread->next - 1; /* 0 - 1 is NO_SLOT */
+		if (which == DEALINGS_WITH_LOCK ? thread->lock == address
+		    : which == DEALINGS_WAITING ? thread->waiting_since != 0
+						: thread->holding)
+			return thread;
+		*slot = thread->next - 1; /* 0 - 1 is NO_SLOT */
 	}
-	return new_slot(address, tgid, tid);
+	*slot = NO_SLOT;
+	return NULL;
+}
+
+/* The slot of the thread that runs and this lock, made if there is none. */
+static __attribute__((noinline)) __u32 look_up_slot(__u64 address, __u32 tgid, __u32 tid)
+{
+	__u32 slot;
+
+	return find_dealings(tid, DEALINGS_WITH_LOCK, address, &slot) ? slot : new_slot(address, tgid, tid);
 }
 
 /* The thread that runs, in its dealings with this lock; `*slot` is its slot. */
@@ -246,24 +259,6 @@ static __always_inline struct thread *find_thread(struct lock *lock, __u64 addre
 	}
 	*slot = look_up_slot(address, tgid_tid >> 32, tid);
 	return bpf_map_lookup_elem(&threads, slot);
-}
-
-/* The one among a thread's dealings in which it waits now, or NULL. */
-static __always_inline struct thread *find_waiting(__u32 tid, __u32 *slot)
-{
-	__u32 *first = bpf_map_lookup_elem(&slots, &tid);
-
-	*slot = first ? *first : NO_SLOT;
-	for (int i = 0; i < MAX_LOCKS_A_THREAD && *slot != NO_SLOT; i++) {
-		struct thread *thread = bpf_map_lookup_elem(&threads, slot);
-
-		if (!thread)
-			return NULL;
-		if (thread->waiting_since)
-			return thread;
-		*slot = thread->next - 1;
-	}
-	return NULL;
 }
 
 /*
@@ -293,9 +288,52 @@ static __always_inline __u32 find_holder(const struct lock *lock, __u64 address,
 	return BPF_CORE_READ(task, group_leader, thread.fsbase) == key.pointer ? tgid : 0;
 }
 
-static __always_inline void charge_pair(__u32 slot, const struct thread *thread, __u32 holder, __u64 waits, __u64 ns)
+/*
+ * The events
+ */
+
+/* A probe hit that concerns a traced lock: when, in which lock, and the dealings of the thread that runs with it. */
+struct hit {
+	__u64 now;
+	struct lock *lock;
+	struct thread *thread;
+	__u32 slot; /* of `thread` */
+	__u32 tgid;
+};
+
+static __always_inline bool find_hit(struct pt_regs *ctx, __u64 address, enum probe_event event, struct hit *hit)
 {
-	struct pair_key key = {.slot = slot, .generation = thread->generation, .holder = holder};
+	__u64 tgid_tid = bpf_get_current_pid_tgid();
+
+	hit->now = bpf_ktime_get_ns();
+	hit->tgid = tgid_tid >> 32;
+	hit->lock = find_lock(ctx, address, hit->tgid, event);
+	if (!hit->lock)
+		return false;
+	hit->thread = find_thread(hit->lock, address, tgid_tid, &hit->slot);
+	return hit->thread;
+}
+
+/* The same for a thread that woke up: no register names the lock there, but the thread is known to wait for it. */
+static __always_inline bool find_woken_hit(struct hit *hit)
+{
+	__u64 tgid_tid = bpf_get_current_pid_tgid();
+	struct lock_key key = {};
+
+	hit->now = bpf_ktime_get_ns();
+	hit->tgid = tgid_tid >> 32;
+	hit->thread = find_dealings(tgid_tid, DEALINGS_WAITING, 0, &hit->slot);
+	if (!hit->thread)
+		return false;
+	key.address = hit->thread->lock;
+	key.tgid = hit->tgid;
+	hit->lock = bpf_map_lookup_elem(&locks, &key);
+	return hit->lock;
+}
+
+static __always_inline void charge_pair(const struct hit *hit, __u32 holder, __u64 waits, __u64 ns)
+{
+	struct pair_key key = {.slot = hit->slot, .generation = hit->thread->generation, .holder = holder};
 	struct pair *pair = bpf_map_lookup_elem(&pairs, &key);
 
 	if (!pair) {
@@ -312,151 +350,98 @@ static __always_inline void charge_pair(__u32 slot, const struct thread *thread,
 	pair->wait_ns += ns;
 }
 
-/*
- * The events
- */
-
-static __always_inline void finish_wait(struct lock *lock, struct thread *thread, __u32 slot, __u64 now)
+static __always_inline void finish_wait(const struct hit *hit)
 {
 	bool counts;
-	__u32 first_holder = thread->first_holder;
-	struct charge charge = end_wait(lock, thread, now, &counts);
+	__u32 first_holder = hit->thread->first_holder;
+	struct charge charge = end_wait(hit->lock, hit->thread, hit->now, &counts);
 
 	if (charge.charged)
-		charge_pair(slot, thread, charge.holder, counts && charge.holder == first_holder, charge.ns);
+		charge_pair(hit, charge.holder, counts && charge.holder == first_holder, charge.ns);
 	if (counts && charge.holder != first_holder)
-		charge_pair(slot, thread, first_holder, 1, 0);
+		charge_pair(hit, first_holder, 1, 0);
 }
 
-static __always_inline void blocked(struct pt_regs *ctx, __u64 address)
+static __always_inline void blocked(const struct hit *hit, __u64 address)
 {
-	__u64 now = bpf_ktime_get_ns(), tgid_tid = bpf_get_current_pid_tgid();
-	struct lock *lock = find_lock(ctx, address, tgid_tid >> 32, PROBE_BLOCKED);
-	struct thread *thread;
-	struct charge charge;
-	__u32 slot;
+	__u32 holder = find_holder(hit->lock, address, hit->tgid);
+	struct charge charge = on_blocked(hit->lock, hit->thread, hit->now, holder);
 
-	if (!lock)
-		return;
-	thread = find_thread(lock, address, tgid_tid, &slot);
-	if (!thread)
-		return;
-	thread->hits++;
-	charge = on_blocked(lock, thread, now, find_holder(lock, address, tgid_tid >> 32));
 	if (charge.charged)
-		charge_pair(slot, thread, charge.holder, 0, charge.ns);
+		charge_pair(hit, charge.holder, 0, charge.ns);
 }
 
 /* Without acquired sites, a waiter that wakes up and finds the lock free has it: nobody else can come between. */
-static __always_inline void acquired_if_free(struct lock *lock, struct thread *thread, __u32 slot, __u64 now)
+static __always_inline void acquired_if_free(const struct hit *hit)
 {
 	int locked = 1;
 
-	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(thread->lock + lock->layout.locked)))
+	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(hit->thread->lock + hit->lock->layout.locked)))
 		lose(LOST_SENSELESS);
 	else if (!locked)
-		finish_wait(lock, thread, slot, now);
+		finish_wait(hit);
 }
 
 static __always_inline void waited(struct pt_regs *ctx)
 {
-	__u64 now = bpf_ktime_get_ns(), tgid_tid = bpf_get_current_pid_tgid();
-	__u32 tid = tgid_tid, tgid = tgid_tid >> 32, slot;
-	struct thread *thread = find_waiting(tid, &slot);
+	struct hit hit;
+	__u32 tid = bpf_get_current_pid_tgid();
 
-	if (thread) {
-		struct lock_key key = {.address = thread->lock, .tgid = tgid};
-		struct lock *lock = bpf_map_lookup_elem(&locks, &key);
-
-		if (!lock)
-			return;
-		thread->hits++;
-		on_waited(lock, thread, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
+	if (find_woken_hit(&hit)) {
+		hit.thread->hits++;
+		on_waited(hit.lock, hit.thread, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
 		if (waits_only)
-			acquired_if_free(lock, thread, slot, now);
-	} else if (bpf_map_lookup_elem(&processes, &tgid)) {
-		if (bpf_map_update_elem(&waiting_at_start, &tid, &now, BPF_NOEXIST))
+			acquired_if_free(&hit);
+	} else if (bpf_map_lookup_elem(&processes, &hit.tgid)) {
+		if (bpf_map_update_elem(&waiting_at_start, &tid, &hit.now, BPF_NOEXIST))
 			lose(LOST_PAIRS);
 	}
 }
 
-static __always_inline void acquired(struct pt_regs *ctx, __u64 address)
+static __always_inline void acquired(const struct hit *hit)
 {
-	__u64 now = bpf_ktime_get_ns(), tgid_tid = bpf_get_current_pid_tgid();
-	struct lock *lock = find_lock(ctx, address, tgid_tid >> 32, PROBE_ACQUIRED);
-	struct thread *thread;
-	__u32 slot;
-
-	if (!lock)
-		return;
-	thread = find_thread(lock, address, tgid_tid, &slot);
-	if (!thread)
-		return;
-	thread->hits++;
-	if (thread->waiting_since)
-		finish_wait(lock, thread, slot, now);
-	if (on_acquired(lock, thread, now))
+	if (hit->thread->waiting_since)
+		finish_wait(hit);
+	if (on_acquired(hit->lock, hit->thread, hit->now))
 		lose(LOST_SENSELESS);
-	lock->holder_slot = slot;
+	hit->lock->holder_slot = hit->slot;
 }
 
-static __always_inline void released(struct pt_regs *ctx, __u64 address)
+static __always_inline void released(const struct hit *hit)
 {
-	__u64 now = bpf_ktime_get_ns(), tgid_tid = bpf_get_current_pid_tgid();
-	struct lock *lock = find_lock(ctx, address, tgid_tid >> 32, PROBE_RELEASED);
-	struct thread *thread;
-	__u32 slot;
-
-	if (!lock)
-		return;
-	thread = find_thread(lock, address, tgid_tid, &slot);
-	if (!thread)
-		return;
-	thread->hits++;
-	if (on_released(lock, thread, now))
+	if (on_released(hit->lock, hit->thread, hit->now))
 		lose(LOST_SENSELESS);
-}
-
-static __always_inline void switched(struct pt_regs *ctx, __u64 address)
-{
-	__u64 tgid_tid = bpf_get_current_pid_tgid();
-	struct lock *lock = find_lock(ctx, address, tgid_tid >> 32, PROBE_SWITCHED);
-	struct thread *thread;
-	__u32 slot;
-
-	if (!lock)
-		return;
-	thread = find_thread(lock, address, tgid_tid, &slot);
-	if (!thread)
-		return;
-	thread->hits++;
-	on_switched(thread);
 }
 
 /*
- * The probes. Where the kernel gives each site a cookie, one program serves all sites: the cookie is the event in the low
- * byte and above it the distance from the lock to the argument register. Kernels before 5.15 have none: there, one
+ * The probes. Where the kernel gives each site a cookie, one program serves all sites: the cookie is the event in the
+ * low byte and above it the distance from the lock to the argument register. Kernels before 5.15 have none: there, one
  * program an event, and the distance from the process's layout.
  */
 static __always_inline void dispatch(struct pt_regs *ctx, __u32 event, __s64 distance)
 {
 	__u64 address = PT_REGS_PARM1(ctx) - distance;
+	struct hit hit;
 
+	if (event == PROBE_WAITED) {
+		waited(ctx);
+		return;
+	}
+	if (!find_hit(ctx, address, event, &hit))
+		return;
+	hit.thread->hits++;
 	switch (event) {
 	case PROBE_BLOCKED:
-		blocked(ctx, address);
-		break;
-	case PROBE_WAITED:
-		waited(ctx);
+		blocked(&hit, address);
 		break;
 	case PROBE_ACQUIRED:
-		acquired(ctx, address);
+		acquired(&hit);
 		break;
 	case PROBE_RELEASED:
-		released(ctx, address);
+		released(&hit);
 		break;
 	case PROBE_SWITCHED:
-		switched(ctx, address);
+		on_switched(hit.thread);
 		break;
 	}
 }
@@ -528,22 +513,11 @@ static __always_inline __u32 state_of(struct task_struct *task)
 	return bpf_core_field_exists(task->__state) ? task->__state : BPF_CORE_READ(old, state);
 }
 
-/* Which of a thread's dealings is the one in which it holds the lock: NULL when none. */
 static __always_inline struct thread *find_holding(__u32 tid)
 {
-	__u32 *first = bpf_map_lookup_elem(&slots, &tid);
-	__u32 slot = first ? *first : NO_SLOT;
+	__u32 slot;
 
-	for (int i = 0; i < MAX_LOCKS_A_THREAD && slot != NO_SLOT; i++) {
-		struct thread *thread = bpf_map_lookup_elem(&threads, &slot);
-
-		if (!thread)
-			return NULL;
-		if (thread->holding)
-			return thread;
-		slot = thread->next - 1;
-	}
-	return NULL;
+	return find_dealings(tid, DEALINGS_HOLDING, 0, &slot);
 }
 
 static __always_inline bool is_traced(struct task_struct *task)
