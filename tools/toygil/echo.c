@@ -5,13 +5,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/toygil/design.h"
 #include "tools/toygil/natives.h"
 
 #define MAX_CONNECTIONS 256
+#define WIRE_NS         80000 /* longer than it takes to wake a thread up, also in a virtual machine */
 
 struct connection {
 	int server,
@@ -25,12 +28,22 @@ struct connections {
 	struct connection at[MAX_CONNECTIONS];
 };
 
+/* Sends a byte that is on the wire for a while. False: the connection is closed. */
+static bool post(const struct connection *connection, char byte)
+{
+	const struct timespec wire = {.tv_nsec = WIRE_NS};
+
+	nanosleep(&wire, NULL);
+	return send(connection->client, &byte, 1, MSG_NOSIGNAL) == 1;
+}
+
 static void *be_client(void *argument)
 {
 	const struct connection *connection = argument;
 	char byte = 0;
 
-	while (send(connection->client, &byte, 1, MSG_NOSIGNAL) == 1 && recv(connection->client, &byte, 1, 0) == 1)
+	prctl(PR_SET_TIMERSLACK, 1); /* else a sleep of microseconds takes 50 more */
+	while (post(connection, byte) && recv(connection->client, &byte, 1, 0) == 1 && post(connection, byte))
 		byte++;
 	return NULL;
 }
@@ -134,6 +147,8 @@ struct object *native__send(struct thread *thread, struct object **arguments)
 	byte = (unsigned char)value;
 	design->detach(thread);
 	value = send(connection->server, &byte, 1, MSG_NOSIGNAL);
+	if (value == 1)
+		value = recv(connection->server, &byte, 1, 0); /* the acknowledgement */
 	design->attach(thread);
 	return object__boolean(value == 1);
 }

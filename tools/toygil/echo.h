@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Connections: socket pairs whose far end is a client outside of the runtime. The client sends a byte, waits for the
- * answer, and sends the next, as fast as it is answered. The toy program is the server: receive, send, receive, ...
+ * answer, acknowledges it, and sends the next. It is a network away: each of its messages is on the wire for a while, so
+ * that both a receive and a send (which waits for the acknowledgement) block, as over TCP. Over a bare socket pair a send
+ * returns within a microsecond, before a waiter that was woken can have taken the lock, and half of the convoy would not
+ * be seen. The toy program is the server: receive, send, receive, ...
  */
 #ifndef TOYGIL_ECHO_H
 #define TOYGIL_ECHO_H

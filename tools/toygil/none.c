@@ -158,15 +158,36 @@ static int open_run(struct runtime *runtime)
 	return 0;
 }
 
+static int compare_storages(const void *left, const void *right)
+{
+	void *const *a = left, *const *b = right;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* Two threads that replaced the same storage at the same time have both let go of it: it is freed once. */
 static void close_run(struct runtime *runtime)
 {
+	size_t count = 0, used = 0;
+	void **storages;
+
+	for (struct grave *grave = runtime->graveyard; grave; grave = grave->next)
+		count++;
+	storages = calloc(count + 1, sizeof(*storages));
 	while (runtime->graveyard) {
 		struct grave *grave = runtime->graveyard;
 
 		runtime->graveyard = grave->next;
-		free(grave->storage);
+		if (storages)
+			storages[used++] = grave->storage;
 		free(grave);
 	}
+	if (used)
+		qsort(storages, used, sizeof(*storages), compare_storages);
+	for (size_t i = 0; i < used; i++)
+		if (!i || storages[i] != storages[i - 1])
+			free(storages[i]);
+	free(storages);
 }
 
 /* A thread is always as good as attached. */
