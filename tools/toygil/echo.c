@@ -28,23 +28,19 @@ struct connections {
 	struct connection at[MAX_CONNECTIONS];
 };
 
-/* Sends a byte that is on the wire for a while. False: the connection is closed. */
-static bool post(const struct connection *connection, char byte)
-{
-	const struct timespec wire = {.tv_nsec = WIRE_NS};
-
-	nanosleep(&wire, NULL);
-	return send(connection->client, &byte, 1, MSG_NOSIGNAL) == 1;
-}
-
 static void *be_client(void *argument)
 {
+	const struct timespec wire = {.tv_nsec = WIRE_NS};
 	const struct connection *connection = argument;
-	char byte = 0;
+	unsigned char byte, next = 0;
 
 	prctl(PR_SET_TIMERSLACK, 1); /* else a sleep of microseconds takes 50 more */
-	while (post(connection, byte) && recv(connection->client, &byte, 1, 0) == 1 && post(connection, byte))
-		byte++;
+	while (recv(connection->client, &byte, 1, 0) == 1) {
+		nanosleep(&wire, NULL);
+		if (send(connection->client, &next, 1, MSG_NOSIGNAL) != 1)
+			break;
+		next++;
+	}
 	return NULL;
 }
 
@@ -120,37 +116,33 @@ static struct connection *connection_of(struct thread *thread, const char *nativ
 	return connection;
 }
 
+/* Sends a byte and waits for the client's, without the lock. What the client sent, or -1: the connection is closed. */
+static int exchange(struct thread *thread, const struct connection *connection, unsigned char byte)
+{
+	const struct design *design = thread->runtime->design;
+	bool done;
+
+	design->detach(thread);
+	done = send(connection->server, &byte, 1, MSG_NOSIGNAL) == 1 && recv(connection->server, &byte, 1, 0) == 1;
+	design->attach(thread);
+	return done ? byte : -1;
+}
+
 struct object *native__receive(struct thread *thread, struct object **arguments)
 {
 	struct connection *connection = connection_of(thread, "receive", arguments[0]);
-	const struct design *design = thread->runtime->design;
-	unsigned char byte;
-	ssize_t received;
 
-	if (!connection)
-		return NULL;
-	design->detach(thread);
-	received = recv(connection->server, &byte, 1, 0);
-	design->attach(thread);
-	return thread__new_integer(thread, received == 1 ? byte : -1);
+	return connection ? thread__new_integer(thread, exchange(thread, connection, 0)) : NULL;
 }
 
 struct object *native__send(struct thread *thread, struct object **arguments)
 {
 	struct connection *connection = connection_of(thread, "send", arguments[0]);
-	const struct design *design = thread->runtime->design;
-	unsigned char byte;
 	int64_t value;
 
 	if (!connection || !native__integer(thread, "send", arguments[1], 0, 255, &value))
 		return NULL;
-	byte = (unsigned char)value;
-	design->detach(thread);
-	value = send(connection->server, &byte, 1, MSG_NOSIGNAL);
-	if (value == 1)
-		value = recv(connection->server, &byte, 1, 0); /* the acknowledgement */
-	design->attach(thread);
-	return object__boolean(value == 1);
+	return object__boolean(exchange(thread, connection, (unsigned char)value) >= 0);
 }
 
 static void end_client(struct connection *connection)

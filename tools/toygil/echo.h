@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections: socket pairs whose far end is a client outside of the runtime. The client sends a byte, waits for the
- * answer, acknowledges it, and sends the next. It is a network away: each of its messages is on the wire for a while, so
- * that both a receive and a send (which waits for the acknowledgement) block, as over TCP. Over a bare socket pair a send
- * returns within a microsecond, before a waiter that was woken can have taken the lock, and half of the convoy would not
- * be seen. The toy program is the server: receive, send, receive, ...
+ * Connections: socket pairs whose far end is a client outside of the runtime, a network away. The toy program is the
+ * server, and each of its natives is one exchange with the client: receive asks for the next request and waits for it,
+ * send hands over the answer and waits for the acknowledgement. So each blocks for a while, as over TCP. Over a bare
+ * socket pair a call returns within a microsecond when the byte is there, before a waiter that was woken can have
+ * taken the lock, and half of the convoy would not be seen.
  */
 #ifndef TOYGIL_ECHO_H
 #define TOYGIL_ECHO_H
