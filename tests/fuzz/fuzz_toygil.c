@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fuzzes toygil's assembler, verifier and machine: any bytes are a program, which is assembled and, if it is one, run
- * under the design that the first byte selects, with little fuel. Nothing may crash, hang, or leave an object behind but
- * in a cycle.
+ * under the design that the first byte selects, with little fuel. Nothing may crash, hang, or leave an object behind
+ * but in a cycle.
  *
  * Builds as a libFuzzer target, or with -DFUZZ_STANDALONE as a program with a mutator of its own (for compilers and
  * machines without libFuzzer): fuzz_toygil SECONDS [SEED] [FILE...].
@@ -134,12 +134,12 @@ static void insert_bytes(struct input *input, size_t at, const void *bytes, size
 /* A line with an instruction that exists and an operand that is often right. */
 static void insert_instruction(struct input *input)
 {
-	static const char *const operands[] = {"i",    "done",  "total", "shared", "own", "0",  "1",
-	                                       "2",    "count", "round", "over",   "sleep", "post", "census",
-	                                       "none", "true",  "@worker", "\"k\"", "@main", "300", "threads"};
+	static const char *const operands[] = {"i",    "done",  "total",   "shared", "own",   "0",    "1",
+					       "2",    "count", "round",   "over",   "sleep", "post", "census",
+					       "none", "true",  "@worker", "\"k\"",  "@main", "300",  "threads"};
 	char line[128];
 	int length = snprintf(line, sizeof(line), "\t%s %s\n", instruction_forms[draw(OPERATIONS)].name,
-	                      draw(3) ? "" : operands[draw(sizeof(operands) / sizeof(*operands))]);
+			      draw(3) ? "" : operands[draw(sizeof(operands) / sizeof(*operands))]);
 
 	insert_bytes(input, line_start(input), line, (size_t)length);
 }

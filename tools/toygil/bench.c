@@ -33,7 +33,7 @@ struct trial {
 };
 
 struct measurement {
-	double seconds; /* until the last process has ended */
+	double seconds;         /* until the last process has ended */
 	struct outcome outcome; /* of the first process */
 };
 
@@ -50,7 +50,7 @@ static void configure(struct settings *settings, const struct trial *trial)
 	settings->interval_us = trial->interval_us ? trial->interval_us : settings->interval_us;
 	settings->bias = !trial->no_bias;
 	settings->books = trial->program && !strcmp(trial->program, "count-up") && trial->threads > 1 &&
-	                  trial->design != &design_free;
+			  trial->design != &design_free;
 	settings->quiet = true;
 }
 
@@ -99,7 +99,7 @@ static bool run_trial(const struct trial *trial, struct measurement *measurement
 	good = good && started == processes && !shared[0].failed;
 	if (!good)
 		fprintf(stderr, "toygil: bench: %s under %s failed: %s\n", trial->program, trial->design->name,
-		        shared[0].error[0] ? shared[0].error : strerror(errno));
+			shared[0].error[0] ? shared[0].error : strerror(errno));
 	if (processes == 1)
 		measurement->seconds = (double)shared[0].elapsed_ns / 1e9;
 	return good;
@@ -204,8 +204,8 @@ static void rows_of_released(void)
 	double alone = seconds(sleeps);
 
 	sleeps.threads = 4;
-	row("I/O of 10 ms: 4 threads, speed against one after the other", "3.6", ratio(4 * alone, seconds(sleeps)), "%.2f",
-	    "sleeping needs no cores");
+	row("I/O of 10 ms: 4 threads, speed against one after the other", "3.6", ratio(4 * alone, seconds(sleeps)),
+	    "%.2f", "sleeping needs no cores");
 	alone = seconds(products);
 	products.threads = 2;
 	scaling_row("C code that releases: 2 threads", "1.5-1.8", ratio(2 * alone, seconds(products)), 2);
@@ -221,14 +221,15 @@ static void rows_of_free(double alone)
 
 	two.threads = 2;
 	atomic.no_bias = true;
-	scaling_row("free: 2 threads, speed against one after the other", "1.8", ratio(2 * free_alone, seconds(two)), 2);
+	scaling_row("free: 2 threads, speed against one after the other", "1.8", ratio(2 * free_alone, seconds(two)),
+		    2);
 	row("free: 1 thread, time against interval", "1.05-1.40", ratio(free_alone, alone), "%.2f", "");
 	row("free: atomic counts, time against biased, own objects", "> 2", ratio(seconds(atomic), seconds(biased)),
 	    "%.2f", "");
 }
 
 /* ns to lock and unlock, uncontended: an object's byte, and the lock that `ticks` has. */
-static double lock_ratio(void)
+static void *compare_locks(void *result)
 {
 	enum { TIMES = 2000000 };
 	struct lock lock;
@@ -255,14 +256,29 @@ static double lock_ratio(void)
 	}
 	lock_ns = clock__now() - begin;
 	lock__destroy(&lock);
-	return ratio((double)lock_ns, (double)byte_ns);
+	*(double *)result = ratio((double)lock_ns, (double)byte_ns);
+	return NULL;
+}
+
+/* On a thread: while a process has but one, glibc's locks do without atomics. */
+static double lock_ratio(void)
+{
+	double result = 0;
+	pthread_t thread;
+
+	if (!pthread_create(&thread, NULL, compare_locks, &result))
+		pthread_join(thread, NULL);
+	return result;
 }
 
 static double echo_rate(int threads, uint64_t interval_us)
 {
 	uint64_t duration = interval_us > 20000 ? 2000000000 : 1000000000;
-	struct trial trial = {.program = "mixed", .design = &design_interval, .threads = threads,
-	                      .interval_us = interval_us, .duration_ns = duration};
+	struct trial trial = {.program = "mixed",
+			      .design = &design_interval,
+			      .threads = threads,
+			      .interval_us = interval_us,
+			      .duration_ns = duration};
 	struct measurement measurement = measure(&trial);
 
 	return ratio((double)measurement.outcome.rounds, measurement.seconds);
@@ -274,7 +290,7 @@ static void rows_of_convoy(void)
 		const char *text, *published;
 		uint64_t interval_us;
 	} intervals[] = {
-		{"0.1 s", "5", 100000}, {"0.01 s", "50", 10000}, {"0.005 s", "100", 5000},
+		{"0.1 s", "5", 100000},   {"0.01 s", "50", 10000}, {"0.005 s", "100", 5000},
 		{"0.001 s", "500", 1000}, {"1e-4 s", "3200", 100}, {"1e-5 s", "11000", 10},
 	};
 	struct trial alone = {.program = "echo", .design = &design_interval, .threads = 1, .duration_ns = 500000000};
@@ -286,7 +302,7 @@ static void rows_of_convoy(void)
 	for (size_t i = 0; i < sizeof(intervals) / sizeof(*intervals); i++) {
 		snprintf(what, sizeof(what), "  beside 1 counting thread, interval %s", intervals[i].text);
 		snprintf(note, sizeof(note), "1 / (2 x interval + 1 / alone) = %.1f",
-		         1 / (2e-6 * (double)intervals[i].interval_us + ratio(1, rate)));
+			 1 / (2e-6 * (double)intervals[i].interval_us + ratio(1, rate)));
 		row(what, intervals[i].published, echo_rate(1, intervals[i].interval_us), "%.1f", note);
 	}
 	row("  beside 2 counting threads, interval 0.005 s", "50", echo_rate(2, 5000), "%.1f", "");

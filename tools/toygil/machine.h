@@ -157,7 +157,7 @@ static bool callable(struct thread *thread, const char *instruction, const struc
 	const struct code *code;
 
 	if (callee->kind != KIND_FUNCTION) {
-		thread__fail(thread, "%s: a %s is no function", instruction, object__kind_name(callee));
+		thread__fail(thread, "%s: expects a function, got %s", instruction, object__kind_name(callee));
 		return false;
 	}
 	code = ((const struct function *)callee)->code;
