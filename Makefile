@@ -16,6 +16,7 @@ LIBRARIES := -lbpf -ldw -lelf -lz -lcapstone -ljansson -lpthread -lm
 
 LIBRARY_SOURCES  := $(wildcard user/*/*.c)
 GILTRACE_SOURCES := $(wildcard tools/giltrace/*.c)
+TOYGIL_SOURCES   := $(wildcard tools/toygil/*.c)
 UNIT_SOURCES     := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS    := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
 
@@ -24,7 +25,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 .PHONY: all deps test unit demo bench install asan fuzz format check-format clean
 .SECONDARY:
 
-all: $(BUILD)/bin/giltrace unit-programs
+all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs
 
 unit-programs: $(UNIT_PROGRAMS)
 
@@ -51,10 +52,22 @@ $(BUILD)/bin/giltrace: $(call objects,$(GILTRACE_SOURCES)) $(BUILD)/libgiltrace.
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
+$(BUILD)/tests/test_toygil_%: $(BUILD)/obj/tests/unit/test_toygil_%.o $(call objects,$(filter-out %/main.c,$(TOYGIL_SOURCES))) \
+		$(BUILD)/libgiltrace.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpthread -lm
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libgiltrace.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
+
+# toygil exports what a tracer reads of it (tools/toygil/tracer_symbols.h).
+$(BUILD)/bin/toygil: $(call objects,$(TOYGIL_SOURCES)) $(BUILD)/libgiltrace.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -rdynamic -o $@ $^ -ljansson -lpthread -lm
 
 deps:
 	sh tests/install-deps.sh
@@ -88,6 +101,7 @@ bench: deps
 
 install: all
 	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace
+	install -D -m 755 $(BUILD)/bin/toygil $(DESTDIR)$(PREFIX)/bin/toygil
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

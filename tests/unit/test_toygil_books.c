@@ -33,7 +33,7 @@ static void uncontended(void **state)
 	(void)state;
 	books__acquired(books, &lock);
 	pass_time();
-	books__released(books, &lock);
+	books__released(books, &lock, false);
 	assert_int_equal(books->counts.acquisitions, 1);
 	assert_int_equal(books->counts.contended, 0);
 	assert_int_equal(books->counts.handoffs, 0);
@@ -104,8 +104,7 @@ static void forced_release(void **state)
 
 	(void)state;
 	books__acquired(books, &lock);
-	books__released(books, &lock);
-	books__switched(books);
+	books__released(books, &lock, true);
 	assert_int_equal(books->counts.releases_forced, 1);
 	assert_int_equal(books->counts.releases_voluntary, 0);
 	books__free(books);

@@ -106,21 +106,17 @@ void books__acquired(struct books *books, const struct lock *lock)
 	}
 }
 
-void books__released(struct books *books, struct lock *lock)
+void books__released(struct books *books, struct lock *lock, bool forced)
 {
 	uint64_t now = clock__now();
 
 	books->events++;
-	books->counts.releases_voluntary++; /* until books__switched() says otherwise */
+	if (forced)
+		books->counts.releases_forced++;
+	else
+		books->counts.releases_voluntary++;
 	books->counts.held_ns += now - books->held_since;
 	histogram_add(&books->hold, now - books->held_since);
 	books->held_since = 0;
 	lock->released_ns = now;
-}
-
-void books__switched(struct books *books)
-{
-	books->events++;
-	books->counts.releases_voluntary--;
-	books->counts.releases_forced++;
 }

@@ -48,8 +48,7 @@ void books__free(struct books *books);
 void books__blocked(struct books *books, const struct lock *lock);
 void books__waited(struct books *books, int result);
 void books__acquired(struct books *books, const struct lock *lock);
-void books__released(struct books *books, struct lock *lock);
-void books__switched(struct books *books);
+void books__released(struct books *books, struct lock *lock, bool forced); /* forced: a drop was requested */
 
 struct runtime;
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "bpf/giltrace.h"
+#include "bpf/lock_layout.h"
 #include "tools/toygil/tracer_symbols.h"
 
 const struct design *const designs[] = {

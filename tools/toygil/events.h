@@ -74,19 +74,17 @@ static inline __attribute__((always_inline)) void event__acquired(struct lock *l
 	EVENT("acquired", lock);
 }
 
-/* The thread let go. */
-static inline __attribute__((always_inline)) void event__released(struct lock *lock, struct thread *thread)
+/* The thread let go; `forced`: because it was asked to. */
+static inline __attribute__((always_inline)) void event__released(struct lock *lock, struct thread *thread, bool forced)
 {
 	if (BOOKS_KEPT(thread))
-		books__released(thread->books, lock);
+		books__released(thread->books, lock, forced);
 	EVENT("released", lock);
 }
 
-/* A forced release: the thread goes to sleep until another has taken the lock. */
-static inline __attribute__((always_inline)) void event__switched(struct lock *lock, struct thread *thread)
+/* After a forced release that nobody has answered yet: the thread sleeps until another has taken the lock. */
+static inline __attribute__((always_inline)) void event__switched(struct lock *lock)
 {
-	if (BOOKS_KEPT(thread))
-		books__switched(thread->books);
 	EVENT("switched", lock);
 }
 

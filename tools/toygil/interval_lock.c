@@ -70,7 +70,7 @@ void interval_lock__drop(struct thread *thread)
 
 	pthread_mutex_lock(&lock->mutex);
 	lock->locked = 0;
-	event__released(lock, thread);
+	event__released(lock, thread, is_asked(thread->interpreter));
 	pthread_cond_signal(&lock->cond);
 	pthread_mutex_unlock(&lock->mutex);
 	if (!is_asked(thread->interpreter))
@@ -78,7 +78,7 @@ void interval_lock__drop(struct thread *thread)
 	pthread_mutex_lock(&lock->switch_mutex);
 	if (lock->last_holder == thread) {
 		forget(thread->interpreter);
-		event__switched(lock, thread);
+		event__switched(lock);
 		pthread_cond_wait(&lock->switch_cond, &lock->switch_mutex);
 	}
 	pthread_mutex_unlock(&lock->switch_mutex);

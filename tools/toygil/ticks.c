@@ -33,7 +33,7 @@ static void drop(struct thread *thread)
 
 	pthread_mutex_lock(&lock->mutex);
 	lock->locked = 0;
-	event__released(lock, thread);
+	event__released(lock, thread, false);
 	pthread_cond_signal(&lock->cond);
 	pthread_mutex_unlock(&lock->mutex);
 }

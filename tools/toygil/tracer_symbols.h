@@ -6,7 +6,7 @@
 #ifndef TOYGIL_TRACER_SYMBOLS_H
 #define TOYGIL_TRACER_SYMBOLS_H
 
-#include "bpf/giltrace.h"
+#include "bpf/lock_layout.h"
 
 #define TOYGIL_VERSION "0.1.0"
 #define TOYGIL_EXPORT  __attribute__((visibility("default")))
