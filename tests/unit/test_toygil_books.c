@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tools/toygil/books.h"
+#include "tools/toygil/clock.h"
 #include "tools/toygil/lock.h"
 #include "tools/toygil/thread.h"
 
@@ -31,9 +32,9 @@ static void uncontended(void **state)
 	struct lock lock = {0};
 
 	(void)state;
-	books__acquired(books, &lock);
+	books__acquired(books, &lock, clock__now());
 	pass_time();
-	books__released(books, &lock, false);
+	books__released(books, &lock, false, clock__now());
 	assert_int_equal(books->counts.acquisitions, 1);
 	assert_int_equal(books->counts.contended, 0);
 	assert_int_equal(books->counts.handoffs, 0);
@@ -52,16 +53,16 @@ static void failures(void **state)
 	struct lock lock = {.last_holder = &holder, .released_ns = 1};
 
 	(void)state;
-	books__blocked(books, &lock);
+	books__blocked(books, &lock, clock__now());
 	pass_time();
 	books__waited(books, ETIMEDOUT);
-	books__blocked(books, &lock);
+	books__blocked(books, &lock, clock__now());
 	books__waited(books, 0);
 	lock.last_holder = &other;
-	books__blocked(books, &lock);
+	books__blocked(books, &lock, clock__now());
 	pass_time();
 	books__waited(books, 0);
-	books__acquired(books, &lock);
+	books__acquired(books, &lock, clock__now());
 	assert_int_equal(books->counts.failed, 2);
 	assert_int_equal(books->counts.timeouts, 1);
 	assert_int_equal(books->counts.stolen, 1);
@@ -80,13 +81,13 @@ static void blame(void **state)
 	struct lock lock = {.last_holder = &holder};
 
 	(void)state;
-	books__blocked(books, &lock);
+	books__blocked(books, &lock, clock__now());
 	books__waited(books, ETIMEDOUT);
 	lock.last_holder = &other;
-	books__blocked(books, &lock);
+	books__blocked(books, &lock, clock__now());
 	pass_time();
 	books__waited(books, 0);
-	books__acquired(books, &lock);
+	books__acquired(books, &lock, clock__now());
 	assert_int_equal(books->blamed_count, 2);
 	assert_int_equal(books->blamed[0].holder, 7);
 	assert_int_equal(books->blamed[0].waits, 1);
@@ -103,8 +104,8 @@ static void forced_release(void **state)
 	struct lock lock = {0};
 
 	(void)state;
-	books__acquired(books, &lock);
-	books__released(books, &lock, true);
+	books__acquired(books, &lock, clock__now());
+	books__released(books, &lock, true, clock__now());
 	assert_int_equal(books->counts.releases_forced, 1);
 	assert_int_equal(books->counts.releases_voluntary, 0);
 	books__free(books);

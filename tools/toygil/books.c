@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "tools/toygil/clock.h"
 #include "tools/toygil/lock.h"
 #include "tools/toygil/thread.h"
 
@@ -54,9 +53,8 @@ static void charge(struct books *books, uint64_t now, bool wait_is_over)
 		first->waits++;
 }
 
-void books__blocked(struct books *books, const struct lock *lock)
+void books__blocked(struct books *books, const struct lock *lock, uint64_t now)
 {
-	uint64_t now = clock__now();
 	const struct thread *holder = __atomic_load_n(&lock->last_holder, __ATOMIC_RELAXED);
 
 	books->events++;
@@ -85,10 +83,8 @@ void books__waited(struct books *books, int result)
 	books->result = result;
 }
 
-void books__acquired(struct books *books, const struct lock *lock)
+void books__acquired(struct books *books, const struct lock *lock, uint64_t now)
 {
-	uint64_t now = clock__now();
-
 	books->events++;
 	books->counts.acquisitions++;
 	books->held_since = now;
@@ -106,10 +102,8 @@ void books__acquired(struct books *books, const struct lock *lock)
 	}
 }
 
-void books__released(struct books *books, struct lock *lock, bool forced)
+void books__released(struct books *books, struct lock *lock, bool forced, uint64_t now)
 {
-	uint64_t now = clock__now();
-
 	books->events++;
 	if (forced)
 		books->counts.releases_forced++;

@@ -44,11 +44,14 @@ struct books {
 struct books *books__new(void); /* NULL without memory */
 void books__free(struct books *books);
 
-/* The events, in the order of a lock's life. Each is called where its probe is, with the lock's mutex held. */
-void books__blocked(struct books *books, const struct lock *lock);
+/*
+ * The events, in the order of a lock's life, and when each was. They are called right after the probe, with the lock's
+ * mutex held.
+ */
+void books__blocked(struct books *books, const struct lock *lock, uint64_t now);
 void books__waited(struct books *books, int result);
-void books__acquired(struct books *books, const struct lock *lock);
-void books__released(struct books *books, struct lock *lock, bool forced); /* forced: a drop was requested */
+void books__acquired(struct books *books, const struct lock *lock, uint64_t now);
+void books__released(struct books *books, struct lock *lock, bool forced, uint64_t now); /* forced: a drop was asked for */
 
 struct runtime;
 

@@ -11,6 +11,7 @@
 #define TOYGIL_EVENTS_H
 
 #include "tools/toygil/books.h"
+#include "tools/toygil/clock.h"
 #include "tools/toygil/lock.h"
 #include "tools/toygil/thread.h"
 
@@ -50,36 +51,56 @@
 
 #define BOOKS_KEPT(thread) __builtin_expect((thread)->books != NULL, 0)
 
+/*
+ * The time of an event is the middle of its probe: a tracer looks at the clock somewhere within, and the probe itself
+ * takes time once it is traced. What the books make of it comes after.
+ */
+static inline __attribute__((always_inline)) uint64_t before_event(const struct thread *thread)
+{
+	return BOOKS_KEPT(thread) ? clock__now() : 0;
+}
+
+static inline uint64_t middle_of_event(uint64_t before)
+{
+	return before + (clock__now() - before) / 2;
+}
+
 /* An attempt to take the lock found it held, and the thread goes to sleep. */
 static inline __attribute__((always_inline)) void event__blocked(struct lock *lock, struct thread *thread)
 {
-	if (BOOKS_KEPT(thread))
-		books__blocked(thread->books, lock);
+	uint64_t before = before_event(thread);
+
 	EVENT("blocked", lock);
+	if (BOOKS_KEPT(thread))
+		books__blocked(thread->books, lock, middle_of_event(before));
 }
 
 /* The sleep ended: 0 or ETIMEDOUT. */
 static inline __attribute__((always_inline)) void event__waited(struct lock *lock, struct thread *thread, int result)
 {
+	EVENT_RESULT("waited", lock, result);
 	if (BOOKS_KEPT(thread))
 		books__waited(thread->books, result);
-	EVENT_RESULT("waited", lock, result);
 }
 
 /* The thread has the lock. */
 static inline __attribute__((always_inline)) void event__acquired(struct lock *lock, struct thread *thread)
 {
-	if (BOOKS_KEPT(thread))
-		books__acquired(thread->books, lock);
+	uint64_t before = before_event(thread);
+
 	EVENT("acquired", lock);
+	if (BOOKS_KEPT(thread))
+		books__acquired(thread->books, lock, middle_of_event(before));
 }
 
 /* The thread let go; `forced`: because it was asked to. */
 static inline __attribute__((always_inline)) void event__released(struct lock *lock, struct thread *thread, bool forced)
 {
-	if (BOOKS_KEPT(thread))
-		books__released(thread->books, lock, forced);
+	uint64_t before = before_event(thread);
+
 	EVENT("released", lock);
+	if (BOOKS_KEPT(thread))
+		books__released(thread->books, lock, forced, middle_of_event(before));
 }
 
 /* After a forced release that nobody has answered yet: the thread sleeps until another has taken the lock. */
