@@ -136,8 +136,8 @@ static void print_thread(const struct trace *trace, const struct trace_thread *t
 	bool all = trace->level == TRACE_ALL;
 
 	snprintf(acquired, sizeof(acquired), "%" PRIu64, thread->counts.acquisitions);
-	fprintf(out, "%7" PRIu32 "%c %-15s %5s %5s %9s %9" PRIu64 " %7" PRIu64 " %7s %7s\n", thread->tid,
-	        thread->ended ? '*' : ' ', format_name(name, sizeof(name), thread->name, 15),
+	fprintf(out, "%7" PRIu32 "%c %s %5s %5s %9s %9" PRIu64 " %7" PRIu64 " %7s %7s\n", thread->tid,
+	        thread->ended ? '*' : ' ', format_name_column(name, sizeof(name), thread->name, 15),
 	        all ? format_percent(held, (double)held_ns(thread) / duration) : "-",
 	        format_percent(waited, (double)waited_ns(thread) / duration), all ? acquired : "-",
 	        thread->counts.contended, thread->counts.failed, percentile(wait99, &thread->wait, 99),
