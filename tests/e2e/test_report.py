@@ -167,7 +167,6 @@ class Text(TraceTest):
         target = self.start_target(pythons.system(), workload("names"))
         target.hear()
         result = self.trace("-p", target.pid, "-d", 1)
-        self.assert_fits(result.out)
         for c in result.out:
             self.assertTrue(c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp"),
                             "a control character %r of a thread's name reached the terminal" % c)
@@ -178,5 +177,6 @@ class Text(TraceTest):
             for c in thread["name"] or "":
                 self.assertFalse(unicodedata.category(c) == "Cc", "%r in a name in the JSON" % c)
         names = [t["name"] for t in result.report["threads"]]
-        self.assertIn("plain", names)
-        self.assertEqual(len(names), 10, "nine threads with names and the main thread: %s" % names)
+        for name in ("plain", "a\\x0ab\\x09c\\x0dd", "\\x1b[31mred\\x1b[2J", "\\xff\\xfe\\x80", 'q"\\<&>\'',
+                     "Müller \U0001f40d", "%s%n%d{}", None):
+            self.assertIn(name, names)
