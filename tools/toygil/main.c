@@ -48,22 +48,22 @@ static struct program *assemble(const char *name, char error[PROGRAM_ERROR_SIZE]
 	return program__assemble(name, shipped.text, shipped.length, error);
 }
 
-static void tell_findings(const struct outcome *outcome)
+static void tell_findings(FILE *out, const struct outcome *outcome)
 {
 	if (outcome->lost_increments || outcome->lost_decrements)
-		printf("lost counts: %" PRIu64 " increments, %" PRIu64 " decrements\n", outcome->lost_increments,
-		       outcome->lost_decrements);
+		fprintf(out, "lost counts: %" PRIu64 " increments, %" PRIu64 " decrements\n", outcome->lost_increments,
+			outcome->lost_decrements);
 	if (outcome->finding[0])
-		printf("%s\n", outcome->finding);
+		fprintf(out, "%s\n", outcome->finding);
 }
 
-static void tell_objects(const struct settings *settings, const struct outcome *outcome)
+static void tell_objects(FILE *out, const struct settings *settings, const struct outcome *outcome)
 {
 	bool whole = !outcome->failed && !outcome->finding[0];
 
 	if (settings->verbose)
-		printf("objects: %" PRIu64 " made, %" PRIu64 " freed, %" PRIu64 " left; %" PRIu64 " immortal\n",
-		       outcome->made, outcome->made - outcome->left, outcome->left, outcome->immortal);
+		fprintf(out, "objects: %" PRIu64 " made, %" PRIu64 " freed, %" PRIu64 " left; %" PRIu64 " immortal\n",
+			outcome->made, outcome->made - outcome->left, outcome->left, outcome->immortal);
 	else if (whole && outcome->left)
 		fprintf(stderr, "toygil: %" PRIu64 " objects were never freed: a cycle of lists or dicts%s\n",
 			outcome->left, settings->design == &design_none ? ", or lost counts" : "");
@@ -71,17 +71,18 @@ static void tell_objects(const struct settings *settings, const struct outcome *
 
 static int tell(const struct settings *settings, const struct outcome *outcome)
 {
+	FILE *out = settings__output(settings);
 	double seconds = (double)outcome->elapsed_ns / 1e9;
 
 	if (!outcome->failed) {
-		printf("%s: %s, %d thread%s: %" PRIu64 " rounds in %.3f s, %.1f a second; result %s\n",
-		       settings->program, settings->design->name, settings->threads, settings->threads == 1 ? "" : "s",
-		       outcome->rounds, seconds, seconds > 0 ? (double)outcome->rounds / seconds : 0,
-		       outcome->result[0] ? outcome->result : "none");
+		fprintf(out, "%s: %s, %d thread%s: %" PRIu64 " rounds in %.3f s, %.1f a second; result %s\n",
+			settings->program, settings->design->name, settings->threads, settings->threads == 1 ? "" : "s",
+			outcome->rounds, seconds, seconds > 0 ? (double)outcome->rounds / seconds : 0,
+			outcome->result[0] ? outcome->result : "none");
 	}
-	tell_findings(outcome);
-	tell_objects(settings, outcome);
-	fflush(stdout);
+	tell_findings(out, outcome);
+	tell_objects(out, settings, outcome);
+	fflush(out);
 	if (outcome->failed)
 		fprintf(stderr, "%s\n", outcome->error);
 	return outcome->failed || outcome->finding[0] ? EXIT_FAILED : EXIT_OK;

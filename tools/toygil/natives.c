@@ -130,7 +130,7 @@ static struct object *print(struct thread *thread, struct object **arguments)
 		value__print(thread, line, arguments[0]);
 	fclose(line);
 	if (!thread->runtime->settings->quiet)
-		printf("%.*s\n", (int)length, text ? text : "");
+		fprintf(settings__output(thread->runtime->settings), "%.*s\n", (int)length, text ? text : "");
 	free(text);
 	return &object_none;
 }

@@ -30,7 +30,6 @@
 PROGRAMS(X)
 #undef X
 
-/* A symbol of the assembler's is local to this file: the compiler is told its address through here. */
 struct shipped_program programs__at(size_t index)
 {
 #define X(symbol, name, listed, summary)                                                                            \

@@ -58,12 +58,14 @@ bool runtime__go_on(struct thread *thread, uint32_t breaker)
 	return false;
 }
 
-uint64_t runtime__live_objects(const struct interpreter *interpreter)
+uint64_t runtime__live_objects(struct interpreter *interpreter)
 {
 	uint64_t live = 0;
 
+	pthread_mutex_lock(&interpreter->mutex);
 	for (uint32_t i = 0; i < interpreter->thread_count; i++)
 		live += interpreter->threads[i]->made - interpreter->threads[i]->freed;
+	pthread_mutex_unlock(&interpreter->mutex);
 	return live;
 }
 
@@ -329,7 +331,7 @@ static void run_interpreters(struct runtime *runtime)
 		int err = pthread_create(&interpreter->threads[0]->handle, NULL, start_interpreter, interpreter);
 
 		if (err) {
-			runtime__stop(runtime, "no more threads for another interpreter");
+			runtime__stop(runtime, "toygil: no more threads for another interpreter");
 			break;
 		}
 	}
@@ -384,7 +386,7 @@ int runtime__run(const struct program *program, const struct settings *settings,
 		err = runtime.design->open(&runtime);
 	if (err) {
 		outcome->failed = true;
-		snprintf(outcome->error, sizeof(outcome->error), "the run cannot begin: %s", strerror(-err));
+		snprintf(outcome->error, sizeof(outcome->error), "toygil: the run cannot begin: %s", strerror(-err));
 		close_run(&runtime);
 		return err;
 	}
@@ -397,7 +399,7 @@ int runtime__run(const struct program *program, const struct settings *settings,
 	close_run(&runtime);
 	if (err) {
 		outcome->failed = true;
-		snprintf(outcome->error, sizeof(outcome->error), "cannot write %s: %s", settings->truth,
+		snprintf(outcome->error, sizeof(outcome->error), "toygil: cannot write %s: %s", settings->truth,
 			 strerror(-err));
 	}
 	return err;

@@ -91,6 +91,6 @@ static inline bool runtime__stopping(const struct runtime *runtime)
 bool runtime__go_on(struct thread *thread, uint32_t breaker);
 
 /* All objects made and not freed in an interpreter. Exact only while no other thread runs. */
-uint64_t runtime__live_objects(const struct interpreter *interpreter);
+uint64_t runtime__live_objects(struct interpreter *interpreter);
 
 #endif

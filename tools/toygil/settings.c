@@ -64,6 +64,11 @@ void settings__init(struct settings *settings)
 	};
 }
 
+FILE *settings__output(const struct settings *settings)
+{
+	return settings->truth && !strcmp(settings->truth, "-") ? stderr : stdout;
+}
+
 void settings__help(void)
 {
 	printf("usage: toygil [OPTION...] PROGRAM|FILE.toy\n"

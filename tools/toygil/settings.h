@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct design;
 
@@ -36,6 +37,9 @@ void settings__init(struct settings *settings);
 
 /* Reads the command line. SETTINGS_WRONG: one line on stderr said why. */
 enum settings_command settings__parse(struct settings *settings, int argc, char **argv);
+
+/* Where the program's and toygil's own lines go: stdout, unless the truth does. */
+FILE *settings__output(const struct settings *settings);
 
 /* The text of --help, on stdout. */
 void settings__help(void);
