@@ -82,6 +82,8 @@ asan: deps
 	$(MAKE) all BUILD=build/asan OPTIMISE="-O1 -g" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 	python3 tests/run.py --build build/asan --sanitized
 
+$(call objects,tools/toygil/programs.c): $(wildcard tools/toygil/programs/*.toy)
+
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
@@ -89,10 +91,10 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-# The main job on what every machine has: a program with three threads, traced while it runs.
+# The main job on what every machine has: the toy runtime with an I/O thread beside two that compute, traced.
 demo: deps
 	$(MAKE) all
-	$(SUDO) $(BUILD)/bin/giltrace -- /usr/bin/python3 docs/examples/convoy.py
+	$(SUDO) $(BUILD)/bin/giltrace -- $(BUILD)/bin/toygil --threads=2 --duration=3 mixed
 
 # What tracing costs, as ratios measured in one run.
 bench: deps
