@@ -13,6 +13,8 @@ joining = []
 
 def spin(speaker):
     said = not speaker
+    while not joining:  # else the main thread can hardly start the rest
+        time.sleep(0.005)
     while time.time() < end:
         for _ in range(2000):
             pass
