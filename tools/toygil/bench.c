@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `toygil bench`: the published figures of each design, row by row, and the same measured here. Every measurement is a
- * ratio of runs in processes of their own, each the quickest of a few, so that a busy machine disturbs little; a row
- * whose figure depends on the number of cores says what this machine's allow.
+ * `toygil bench`: the published figures of each design, row by row, and the same measured here. A ratio is the median
+ * over pairs of runs, one right after the other, each in a process of its own, so that what else the machine does meets
+ * both; its spread stands beside it. A row whose figure depends on the number of cores says what this machine's allow.
  */
 #include "tools/toygil/bench.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -19,7 +20,7 @@
 #include "tools/toygil/object_mutex.h"
 #include "tools/toygil/programs.h"
 
-#define REPEATS   3
+#define PAIRS     5
 #define MAX_TASKS 4
 
 /* One kind of run: of `processes` at once. */
@@ -105,25 +106,49 @@ static bool run_trial(const struct trial *trial, struct measurement *measurement
 	return good;
 }
 
-/* The quickest of a few; of 0 seconds when a run failed. */
-static struct measurement measure(const struct trial *trial)
-{
-	struct measurement best = {0}, now;
+/* How the times of two trials compare. */
+struct comparison {
+	double ratio, least, most; /* the median of the pairs, and their spread; 0 when a run failed */
+	struct measurement first;  /* of the first trial, in the last pair */
+};
 
-	for (int i = 0; i < REPEATS; i++) {
-		if (!run_trial(trial, &now))
-			return (struct measurement){0};
-		if (!i || now.seconds < best.seconds)
-			best = now;
-		if (trial->duration_ns)
-			break; /* the time is given: there is no quickest */
-	}
-	return best;
+static int compare_doubles(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return a < b ? -1 : a > b;
 }
 
-static double seconds(struct trial trial)
+/* The time of the first trial against `times` that of the second. */
+static struct comparison compare(const struct trial *first, const struct trial *second, double times)
 {
-	return measure(&trial).seconds;
+	struct comparison comparison = {0};
+	struct measurement other;
+	double ratios[PAIRS];
+
+	for (int i = 0; i < PAIRS; i++) {
+		if (!run_trial(second, &other) || !run_trial(first, &comparison.first))
+			return (struct comparison){0};
+		ratios[i] = comparison.first.seconds / (times * other.seconds);
+	}
+	qsort(ratios, PAIRS, sizeof(*ratios), compare_doubles);
+	comparison.ratio = ratios[PAIRS / 2];
+	comparison.least = ratios[0];
+	comparison.most = ratios[PAIRS - 1];
+	return comparison;
+}
+
+/* The other way round: the speed of `times` the second trial's work against the first's. */
+static struct comparison speed(const struct trial *first, const struct trial *second, double times)
+{
+	struct comparison slowness = compare(first, second, times);
+
+	if (slowness.ratio <= 0)
+		return slowness;
+	return (struct comparison){.ratio = 1 / slowness.ratio,
+				   .least = 1 / slowness.most,
+				   .most = 1 / slowness.least,
+				   .first = slowness.first};
 }
 
 static int cores(void)
@@ -142,13 +167,22 @@ static void row(const char *what, const char *published, double here, const char
 	fflush(stdout);
 }
 
+/* A row of a ratio: with its spread, and `note`. */
+static void ratio_row(const char *what, const char *published, struct comparison here, const char *note)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "[%.2f - %.2f]  %s", here.least, here.most, note);
+	row(what, published, here.ratio, "%.2f", text);
+}
+
 /* A row of a figure that is at most the number of tasks or cores, whichever is less. */
-static void scaling_row(const char *what, const char *published, double here, int tasks)
+static void scaling_row(const char *what, const char *published, struct comparison here, int tasks)
 {
 	char note[64];
 
 	snprintf(note, sizeof(note), "%d cores allow %d", cores(), tasks < cores() ? tasks : cores());
-	row(what, published, here, "%.2f", note);
+	ratio_row(what, published, here, note);
 }
 
 static double ratio(double a, double b)
@@ -158,74 +192,68 @@ static double ratio(double a, double b)
 
 static void rows_of_ticks(void)
 {
-	struct trial one = {.program = "count-up", .design = &design_ticks, .threads = 1, .rounds = 400};
+	struct trial one = {.program = "count-up", .design = &design_ticks, .threads = 1, .rounds = 800};
 	struct trial two = one, four = one;
-	struct measurement contended;
-	double alone = seconds(one);
+	struct comparison contended;
 
 	two.threads = 2;
 	four.threads = 4;
-	contended = measure(&two);
-	row("ticks: 2 threads, time against one after the other", "1.97", ratio(contended.seconds, 2 * alone), "%.2f",
-	    cores() > 1 ? "" : "on one core: 1.45");
-	row("ticks: 4 threads", "2.01", ratio(seconds(four), 4 * alone), "%.2f", "");
+	contended = compare(&two, &one, 2);
+	ratio_row("ticks: 2 threads, time against one after the other", "1.97", contended,
+		  cores() > 1 ? "" : "on one core: 1.45");
+	ratio_row("ticks: 4 threads", "2.01", compare(&four, &one, 4), "");
 	row("ticks: failed acquisitions a second, 2 threads", "thousands",
-	    ratio((double)contended.outcome.failed_acquisitions, contended.seconds), "%.0f", "");
+	    ratio((double)contended.first.outcome.failed_acquisitions, contended.first.seconds), "%.0f", "");
 	one.one_core = two.one_core = four.one_core = true;
-	alone = seconds(one);
-	row("ticks: 2 threads on one core", "1.45", ratio(seconds(two), 2 * alone), "%.2f", "");
-	row("ticks: 4 threads on one core", "1.49", ratio(seconds(four), 4 * alone), "%.2f", "");
+	ratio_row("ticks: 2 threads on one core", "1.45", compare(&two, &one, 2), "");
+	ratio_row("ticks: 4 threads on one core", "1.49", compare(&four, &one, 4), "");
 }
 
-static void rows_of_interval(double alone)
+static void rows_of_interval(const struct trial *one)
 {
-	struct trial two = {.program = "count-up", .design = &design_interval, .threads = 2, .rounds = 1600};
-	struct trial four = two, processes = two, interpreters = two;
-	struct measurement handed = measure(&two);
+	struct trial two = *one, four = *one, processes = *one, interpreters = *one;
+	struct comparison handed;
 
+	two.threads = 2;
 	four.threads = 4;
-	processes.threads = interpreters.threads = 1;
 	processes.processes = 4;
 	interpreters.interpreters = 4;
 	interpreters.design = &design_per_interpreter;
-	row("interval: 2 threads, speed against one after the other", "0.91", ratio(2 * alone, handed.seconds), "%.2f",
-	    "");
-	row("interval: 4 threads", "0.94", ratio(4 * alone, seconds(four)), "%.2f", "");
+	handed = speed(&two, one, 2);
+	ratio_row("interval: 2 threads, speed against one after the other", "0.91", handed, "");
+	ratio_row("interval: 4 threads", "0.94", speed(&four, one, 4), "");
 	row("interval: ms between hand-offs, 2 threads", "5.055",
-	    1e3 * ratio(handed.seconds, (double)handed.outcome.handoffs), "%.3f", "");
-	scaling_row("4 processes, speed against one after the other", "3.6", ratio(4 * alone, seconds(processes)), 4);
-	scaling_row("per-interpreter: 4 interpreters, the same", "-", ratio(4 * alone, seconds(interpreters)), 4);
+	    1e3 * ratio(handed.first.seconds, (double)handed.first.outcome.handoffs), "%.3f", "");
+	scaling_row("4 processes, speed against one after the other", "3.6", speed(&processes, one, 4), 4);
+	scaling_row("per-interpreter: 4 interpreters, the same", "-", speed(&interpreters, one, 4), 4);
 }
 
 static void rows_of_released(void)
 {
-	struct trial sleeps = {.program = "sleep", .design = &design_interval, .threads = 1, .rounds = 20};
-	struct trial products = {.program = "matmul", .design = &design_interval, .threads = 1, .rounds = 60};
-	double alone = seconds(sleeps);
+	struct trial sleep_one = {.program = "sleep", .design = &design_interval, .threads = 1, .rounds = 20};
+	struct trial product_one = {.program = "matmul", .design = &design_interval, .threads = 1, .rounds = 200};
+	struct trial sleep_four = sleep_one, product_two = product_one;
 
-	sleeps.threads = 4;
-	row("I/O of 10 ms: 4 threads, speed against one after the other", "3.6", ratio(4 * alone, seconds(sleeps)),
-	    "%.2f", "sleeping needs no cores");
-	alone = seconds(products);
-	products.threads = 2;
-	scaling_row("C code that releases: 2 threads", "1.5-1.8", ratio(2 * alone, seconds(products)), 2);
+	sleep_four.threads = 4;
+	product_two.threads = 2;
+	ratio_row("I/O of 10 ms: 4 threads, speed against one after the other", "3.6",
+		  speed(&sleep_four, &sleep_one, 4), "sleeping needs no cores");
+	scaling_row("C code that releases: 2 threads", "1.5-1.8", speed(&product_two, &product_one, 2), 2);
 }
 
-static void rows_of_free(double alone)
+static void rows_of_free(const struct trial *interval_one)
 {
-	struct trial one = {.program = "count-up", .design = &design_free, .threads = 1, .rounds = 1600};
-	struct trial two = one;
+	struct trial one = *interval_one, two;
 	struct trial biased = {.program = "own-counts", .design = &design_free, .threads = 1, .rounds = 6000};
 	struct trial atomic = biased;
-	double free_alone = seconds(one);
 
+	one.design = &design_free;
+	two = one;
 	two.threads = 2;
 	atomic.no_bias = true;
-	scaling_row("free: 2 threads, speed against one after the other", "1.8", ratio(2 * free_alone, seconds(two)),
-		    2);
-	row("free: 1 thread, time against interval", "1.05-1.40", ratio(free_alone, alone), "%.2f", "");
-	row("free: atomic counts, time against biased, own objects", "> 2", ratio(seconds(atomic), seconds(biased)),
-	    "%.2f", "");
+	scaling_row("free: 2 threads, speed against one after the other", "1.8", speed(&two, &one, 2), 2);
+	ratio_row("free: 1 thread, time against interval", "1.05-1.40", compare(&one, interval_one, 1), "");
+	ratio_row("free: atomic counts, time against biased, own objects", "> 2", compare(&atomic, &biased, 1), "");
 }
 
 /* ns to lock and unlock, uncontended: an object's byte, and the lock that `ticks` has. */
@@ -279,8 +307,10 @@ static double echo_rate(int threads, uint64_t interval_us)
 			      .threads = threads,
 			      .interval_us = interval_us,
 			      .duration_ns = duration};
-	struct measurement measurement = measure(&trial);
+	struct measurement measurement;
 
+	if (!run_trial(&trial, &measurement))
+		return 0;
 	return ratio((double)measurement.outcome.rounds, measurement.seconds);
 }
 
@@ -294,8 +324,8 @@ static void rows_of_convoy(void)
 		{"0.001 s", "500", 1000}, {"1e-4 s", "3200", 100}, {"1e-5 s", "11000", 10},
 	};
 	struct trial alone = {.program = "echo", .design = &design_interval, .threads = 1, .duration_ns = 500000000};
-	struct measurement measured = measure(&alone);
-	double rate = ratio((double)measured.outcome.rounds, measured.seconds);
+	struct measurement measured;
+	double rate = run_trial(&alone, &measured) ? ratio((double)measured.outcome.rounds, measured.seconds) : 0;
 	char what[64], note[64];
 
 	row("echo alone, requests a second", "30000", rate, "%.0f", "here the client is 2 x 80 us away");
@@ -312,7 +342,6 @@ static void rows_of_convoy(void)
 int bench__run(void)
 {
 	struct trial one = {.program = "count-up", .design = &design_interval, .threads = 1, .rounds = 1600};
-	double alone;
 
 	shared = mmap(NULL, MAX_TASKS * sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED) {
@@ -320,11 +349,10 @@ int bench__run(void)
 		return -errno;
 	}
 	printf("%-58s %14s %10s\n", "", "published", "here");
-	alone = seconds(one);
 	rows_of_ticks();
-	rows_of_interval(alone);
+	rows_of_interval(&one);
 	rows_of_released();
-	rows_of_free(alone);
+	rows_of_free(&one);
 	row("a lock of a mutex and a condition, time against one byte", "4.0", lock_ratio(), "%.2f", "");
 	rows_of_convoy();
 	munmap(shared, MAX_TASKS * sizeof(*shared));
