@@ -26,6 +26,7 @@ const volatile bool waits_only; /* no acquired and released sites are probed */
 /* Until the trace begins, and after it ended, hits are ignored. */
 volatile bool active;
 __u64 lost[LOST_KINDS];
+__u64 unlike; /* hits in traced processes whose argument did not look like a lock */
 
 /* The sizes are set at load time. */
 struct {
@@ -152,8 +153,12 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u32 tgid
 	static const struct lock empty;
 	struct lock *lock;
 
-	if (!process || process->execed || !looks_like_lock(&process->layout, address, second_argument, event))
+	if (!process || process->execed)
 		return NULL;
+	if (!looks_like_lock(&process->layout, address, second_argument, event)) {
+		__sync_fetch_and_add(&unlike, 1);
+		return NULL;
+	}
 	if (bpf_map_update_elem(&locks, &key, &empty, BPF_NOEXIST)) {
 		lock = bpf_map_lookup_elem(&locks, &key);
 		if (!lock)

@@ -8,7 +8,7 @@ from tracing import TraceTest, undisturbed, workload
 SECONDS = 1.2
 
 
-@pythons.for_each(pythons.NAMES)
+@pythons.for_each(pythons.EVERY)
 class Interval(TraceTest):
     def measure(self, program, interval):
         target = self.start_target(program, workload("spin"), 2, interval, 30, preexec_fn=undisturbed)

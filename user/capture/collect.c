@@ -374,3 +374,25 @@ int capture__collect(struct capture *capture, struct trace *trace)
 	fill_lost_and_cost(capture, trace);
 	return trace__finish(trace);
 }
+
+/*
+ * The lock's calls must be made with what looks like a lock, and its acquisitions and releases must alternate: one that
+ * does not fit is allowed for each lock, the one that was going on when the trace began.
+ */
+int capture__check(const struct capture *capture, const struct trace *trace, char *why, size_t why_size)
+{
+	const struct probe_plan *plan = capture->plan;
+	const char *without = plan->adapter->without_lock ? plan->adapter->without_lock(plan) : NULL;
+	uint64_t senseless = capture->bpf->bss->lost[LOST_SENSELESS], unlike = capture->bpf->bss->unlike;
+
+	if (without && !trace->gil_count && !unlike) {
+		snprintf(why, why_size, "%s", without);
+		return -ENODATA;
+	}
+	if (!plan->cpython.guessed || ((trace->gil_count || !unlike) && senseless <= trace->gil_count))
+		return 0;
+	snprintf(why, why_size, "Python %s is not known to giltrace, and what was seen does not fit: "
+	         "%" PRIu64 " calls were made with what is no lock, %" PRIu64 " made no sense", plan->version, unlike,
+	         senseless);
+	return -ENOTSUP;
+}
