@@ -29,6 +29,10 @@ struct lock_layout {
 	__s64 locked;      /* an int: 1 while held; UNKNOWN_OFFSET: not found */
 	__s64 last_holder; /* a pointer to the thread state of the last thread that took it; or UNKNOWN_OFFSET */
 	__s64 thread_id;   /* within a thread state: the pthread_t of its thread; or UNKNOWN_OFFSET */
+	/* Where each interpreter can have its own lock; else UNKNOWN_OFFSET. */
+	__s64 interpreter;     /* within a thread state: a pointer to its interpreter */
+	__s64 interpreter_id;  /* within an interpreter */
+	__s64 interpreter_gil; /* within an interpreter: a pointer to its lock, and behind it the int own_gil */
 };
 
 #define UNKNOWN_OFFSET ((__s64)1 << 62)
@@ -84,6 +88,7 @@ struct lock {
 	__u64 acquired_ns; /* when `holder` took it */
 	__u64 released_ns; /* the last release; 0: none seen */
 	__u64 switches;    /* how often another thread took it than the one before */
+	__s64 interpreter; /* its id; -1: unknown */
 	__u64 drop_requested; /* since it was taken, a waiter has asked the holder to let go */
 	__u64 attempts[ATTEMPTS_BUCKETS];
 	struct histogram handoff;
@@ -134,10 +139,10 @@ struct record {
 };
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct lock_layout) == 48, "the same on both sides");
+_Static_assert(sizeof(struct lock_layout) == 72, "the same on both sides");
 _Static_assert(sizeof(struct thread) == 248 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 104 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct traced_process) == 72, "the same on both sides");
+_Static_assert(sizeof(struct lock) == 136 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct traced_process) == 96, "the same on both sides");
 _Static_assert(sizeof(struct record) == 16, "the same on both sides");
 #endif
 

@@ -222,11 +222,14 @@ static int collect_threads(struct capture *capture, struct trace *trace)
 	return err;
 }
 
-static int64_t interpreter_of(const struct capture *capture, uint64_t lock)
+/* What the kernel side found when it first saw the lock, or else what the process says now, if it lives. */
+static int64_t interpreter_of(const struct capture *capture, uint64_t address, const struct lock *lock)
 {
 	const struct runtime_adapter *adapter = capture->plan->adapter;
 
-	return adapter->interpreter ? adapter->interpreter(capture->process, capture->plan, lock) : -1;
+	if (lock->interpreter >= 0)
+		return lock->interpreter;
+	return adapter->interpreter ? adapter->interpreter(capture->process, capture->plan, address) : -1;
 }
 
 static int collect_locks(struct capture *capture, struct trace *trace)
@@ -247,7 +250,7 @@ static int collect_locks(struct capture *capture, struct trace *trace)
 			return -ENOMEM;
 		gil->pid = (uint32_t)key.tgid;
 		gil->address = key.address;
-		gil->interpreter = interpreter_of(capture, key.address);
+		gil->interpreter = interpreter_of(capture, key.address, &lock);
 		memcpy(gil->attempts, lock.attempts, sizeof(gil->attempts));
 		if (distribution__add_histogram(&gil->handoff, &lock.handoff))
 			return -ENOMEM;

@@ -514,7 +514,13 @@ static int fill_layout(struct build *build)
 					    .mutex = 80 + shift,
 					    .locked = 16 + shift,
 					    .last_holder = 8 + shift,
-					    .thread_id = plan->cpython.thread_id};
+					    .thread_id = plan->cpython.thread_id,
+					    .interpreter = UNKNOWN_OFFSET};
+	if (plan->cpython.interpreter_gil) {
+		plan->layout.interpreter = plan->cpython.interpreter;
+		plan->layout.interpreter_id = plan->cpython.interpreter_id;
+		plan->layout.interpreter_gil = plan->cpython.interpreter_gil;
+	}
 	if (plan->cpython.version < 0x0307)
 		return find_static_layout(build);
 	err = elf_image__dynamic_symbol(build->image, "_PyRuntime", &runtime);
