@@ -26,6 +26,7 @@ const volatile bool waits_only; /* no acquired and released sites are probed */
 /* Until the trace begins, and after it ended, hits are ignored. */
 volatile bool active;
 __u64 lost[LOST_KINDS];
+__u64 unlike; /* hits in traced processes whose argument did not look like a lock */
 
 /* The sizes are set at load time. */
 struct {
@@ -144,6 +145,31 @@ static __always_inline bool looks_like_lock(const struct lock_layout *layout, __
 	return event == PROBE_ACQUIRED ? locked == 1 : event == PROBE_SWITCHED || locked == 0;
 }
 
+/*
+ * The interpreter whose lock it is, by way of the thread that took it last; -1: unknown. One without its own lock shares
+ * that of the main interpreter, which is number 0.
+ */
+static __always_inline __s64 find_interpreter(const struct lock_layout *layout, __u64 address)
+{
+	struct {
+		__u64 gil;
+		int own_gil;
+		int pad;
+	} ceval;
+	__u64 thread_state, interpreter;
+	__s64 id;
+
+	if (layout->last_holder == UNKNOWN_OFFSET || layout->interpreter == UNKNOWN_OFFSET)
+		return -1;
+	if (bpf_probe_read_user(&thread_state, sizeof(thread_state), (void *)(address + layout->last_holder)) ||
+	    bpf_probe_read_user(&interpreter, sizeof(interpreter), (void *)(thread_state + layout->interpreter)) ||
+	    bpf_probe_read_user(&ceval, sizeof(ceval), (void *)(interpreter + layout->interpreter_gil)) ||
+	    bpf_probe_read_user(&id, sizeof(id), (void *)(interpreter + layout->interpreter_id)) ||
+	    ceval.gil != address)
+		return -1;
+	return ceval.own_gil ? id : 0;
+}
+
 /* A lock is first seen: it must belong to a traced process and look like one. */
 static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u32 tgid, __u64 second_argument, __u32 event)
 {
@@ -152,8 +178,12 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u32 tgid
 	static const struct lock empty;
 	struct lock *lock;
 
-	if (!process || process->execed || !looks_like_lock(&process->layout, address, second_argument, event))
+	if (!process || process->execed)
 		return NULL;
+	if (!looks_like_lock(&process->layout, address, second_argument, event)) {
+		__sync_fetch_and_add(&unlike, 1);
+		return NULL;
+	}
 	if (bpf_map_update_elem(&locks, &key, &empty, BPF_NOEXIST)) {
 		lock = bpf_map_lookup_elem(&locks, &key);
 		if (!lock)
@@ -165,6 +195,7 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u32 tgid
 		return NULL;
 	lock->layout = process->layout;
 	lock->start_ns = process->start_ns;
+	lock->interpreter = find_interpreter(&process->layout, address);
 	return lock;
 }
 

@@ -63,6 +63,7 @@ struct lock {
 	__u64 acquired_ns; /* when `holder` took it */
 	__u64 released_ns; /* the last release; 0: none seen */
 	__u64 switches;    /* how often another thread took it than the one before */
+	__s64 interpreter; /* its id; -1: unknown */
 	__u64 drop_requested; /* since it was taken, a waiter has asked the holder to let go */
 	__u64 attempts[ATTEMPTS_BUCKETS];
 	struct histogram handoff;
@@ -114,8 +115,8 @@ struct record {
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct thread) == 248 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 104 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct traced_process) == 72, "the same on both sides");
+_Static_assert(sizeof(struct lock) == 136 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct traced_process) == 96, "the same on both sides");
 _Static_assert(sizeof(struct record) == 16, "the same on both sides");
 #endif
 

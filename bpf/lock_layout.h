@@ -27,12 +27,16 @@ struct lock_layout {
 	__s64 locked;      /* an int: 1 while held; UNKNOWN_OFFSET: not found */
 	__s64 last_holder; /* a pointer to the thread state of the last thread that took it; or UNKNOWN_OFFSET */
 	__s64 thread_id;   /* within a thread state: the pthread_t of its thread; or UNKNOWN_OFFSET */
+	/* Where each interpreter can have its own lock; else UNKNOWN_OFFSET. */
+	__s64 interpreter;     /* within a thread state: a pointer to its interpreter */
+	__s64 interpreter_id;  /* within an interpreter */
+	__s64 interpreter_gil; /* within an interpreter: a pointer to its lock, and behind it the int own_gil */
 };
 
 #define UNKNOWN_OFFSET ((__s64)1 << 62)
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct lock_layout) == 48, "the same on both sides");
+_Static_assert(sizeof(struct lock_layout) == 72, "the same on both sides");
 #endif
 
 #endif

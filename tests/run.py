@@ -16,6 +16,7 @@ import unittest
 
 TESTS = os.path.dirname(os.path.abspath(__file__))
 UNIT_TIMEOUT = 300  # seconds
+FETCH_TIMEOUT = 600
 
 
 class Tally:
@@ -147,6 +148,15 @@ def run_end_to_end(pattern, tally):
     unittest.TestSuite(chosen).run(TallyingResult(tally))
 
 
+def fetch_pythons():
+    """What cannot be fetched is skipped by name where it is wanted."""
+    try:
+        subprocess.run([os.path.join(TESTS, "fetch-pythons.sh")], stdin=subprocess.DEVNULL, timeout=FETCH_TIMEOUT,
+                       check=False)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        print("fetch-pythons: %s" % problem)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build", help="where make built (default: build)")
@@ -157,6 +167,7 @@ def main():
     build = os.path.abspath(options.build)
     os.environ["GILTRACE"] = os.path.join(build, "bin", "giltrace")
     os.environ["GILTRACE_SANITIZED"] = "1" if options.sanitized else "0"
+    fetch_pythons()
     tally = Tally()
     run_unit_programs(os.path.join(build, "tests"), options.k, tally)
     run_end_to_end(options.k, tally)

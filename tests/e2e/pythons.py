@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The interpreters of this machine that the tests trace: pyenv's and the system's, and what is missing by name."""
+"""The interpreters that the tests trace: pyenv's, the system's, and those of other Debian releases that
+tests/fetch-pythons.sh unpacked, each run in a chroot; and what is missing by name."""
 
 import os
+import shutil
 import subprocess
 import unittest
 
@@ -44,10 +46,37 @@ def _find_system():
     return {}
 
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+CACHE = os.path.join(os.path.dirname(os.path.dirname(HERE)), ".cache")
+RELEASES = {"trixie 3.13": "trixie", "forky 3.14": "forky", "forky 3.15": "forky"}
+
+
+def _write_starter(root, program):
+    """A program that runs one of a chroot's with its own arguments, and the workloads where they are outside, too."""
+    shutil.copytree(os.path.join(HERE, "workloads"), root + os.path.join(HERE, "workloads"), dirs_exist_ok=True)
+    path = os.path.join(CACHE, "in-chroot-" + program)
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexec chroot '%s' '/usr/bin/%s' \"$@\"\n" % (root, program))
+    os.chmod(path + ".new", 0o755)
+    os.rename(path + ".new", path)
+    return path
+
+
+def _find_cached():
+    found = {}
+    for name, release in RELEASES.items():
+        root, program = os.path.join(CACHE, release), "python" + name.split()[1]
+        if os.path.exists(os.path.join(root, ".complete")) and os.access(root + "/usr/bin/" + program, os.X_OK):
+            found[name] = _write_starter(root, program)
+    return found
+
+
 SYSTEM = _find_system()
 PYENV = _find_pyenv()
-ALL = {**SYSTEM, **PYENV}
+CACHED = _find_cached()
+ALL = {**SYSTEM, **PYENV, **CACHED}
 NAMES = list(SYSTEM or ["system python3"]) + ["pyenv " + minor for minor in MINORS]
+EVERY = NAMES + list(RELEASES)
 
 
 def program(name):
@@ -55,6 +84,12 @@ def program(name):
     if name not in ALL:
         raise unittest.SkipTest(name + " is not installed")
     return ALL[name]
+
+
+def file_of(name):
+    """The program itself, where program() gives what starts it in its chroot."""
+    path = program(name)
+    return os.path.join(CACHE, RELEASES[name], "usr/bin/python" + name.split()[1]) if name in RELEASES else path
 
 
 def system():

@@ -25,7 +25,7 @@ class Counting(TraceTest):
         return report
 
 
-@pythons.for_each(pythons.NAMES)
+@pythons.for_each(pythons.EVERY)
 class ExactCounts(Counting):
     def check_one_thread(self, program):
         self.count(program, 1)

@@ -9,7 +9,7 @@ SECONDS = 1.2
 DISTURBED = 0.1  # of the interval spent waiting for a CPU, where 20 % is the tolerance
 
 
-@pythons.for_each(pythons.NAMES)
+@pythons.for_each(pythons.EVERY)
 class Interval(TraceTest):
     def measure(self, program, interval):
         """The lock's figures, and how long a thread had to wait for a CPU per hand-off, as a share of the interval."""

@@ -86,6 +86,8 @@ class Truth(TraceTest):
         self.assertEqual(sorted(traced_threads), sorted(true_threads), "the threads" + again)
         pairs = [("lock %s" % key, traced_locks[key], true_locks[key]) for key in true_locks]
         pairs += [("thread %d" % key[0], traced_threads[key], true_threads[key]) for key in true_threads]
+        for key in true_locks:
+            self.assertEqual(traced_locks[key]["interpreter"], true_locks[key]["interpreter"], "interpreter" + again)
         for where, traced, true in pairs:
             for key in COUNTS + ("attempts",) * ("attempts" in true):
                 self.assertEqual(traced[key], true[key], "%s: %s%s" % (where, key, again))

@@ -3,8 +3,8 @@
  * The locator: the sites of real builds, exactly as found by hand (probe-points.txt); the shapes that compilers and
  * linkers make of one small library; and crafted files, which must be refused or read, never crash or hang.
  *
- * Run from the root of the source tree. PYENV_ROOT, or else ~/.pyenv, has the builds; one that is absent or differs is
- * skipped by name.
+ * Run from the root of the source tree. PYENV_ROOT, or else ~/.pyenv, and .cache (tests/fetch-pythons.sh) have the
+ * builds; one that is absent or differs is skipped by name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,9 @@ static void set_path(struct expected_build *build, const char *path)
 {
 	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
 
-	if (strncmp(path, "pyenv:", 6))
+	if (!strncmp(path, "cache:", 6))
+		snprintf(build->path, sizeof(build->path), ".cache/%s", path + 6);
+	else if (strncmp(path, "pyenv:", 6))
 		snprintf(build->path, sizeof(build->path), "%s", path);
 	else if (root)
 		snprintf(build->path, sizeof(build->path), "%s/versions/%s", root, path + 6);
@@ -128,11 +130,12 @@ static void assert_sites(const struct probe_plan *plan, const struct expected_bu
 
 static void assert_layout(const struct probe_plan *plan)
 {
-	static const int thread_ids[] = {152, 176, 176, 176, 176, 152, 136, 152}; /* 3.6 to 3.13 */
+	static const int thread_ids[] = {152, 176, 176, 176, 176, 152, 136, 152, 152, 176}; /* 3.6 to 3.15 */
 	unsigned minor = cpython__version(plan) >> 8 & 0xff;
 
-	assert_in_range(minor, 6, 13);
+	assert_in_range(minor, 6, 15);
 	assert_int_equal(plan->layout.thread_id, thread_ids[minor - 6]);
+	assert_false(plan->cpython.guessed || plan->cpython.free_threaded);
 	assert_string_equal(plan->design, minor >= 12 ? "per-interpreter" : "interval");
 	if (minor == 6) {
 		assert_int_equal(plan->layout.cond, 0);
@@ -209,7 +212,101 @@ static void test_python_2_is_refused(void **state)
 		skip();
 	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), -ENOTSUP);
 	close(fd);
-	assert_string_equal(why, "Python 2.7.18 is not supported; 3.6 to 3.13 are");
+	assert_string_equal(why, "Python 2.7.18 is not supported; 3.6 and later are");
+}
+
+/* ---- versions to come ---- */
+
+/* A copy of a build that claims to be another version: Py_Version and _Py_DebugOffsets' words are changed. */
+static int copy_as(const char *path, uint64_t version, const uint64_t changes[][2], size_t change_count)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), copy = memfd_create("copy", MFD_CLOEXEC);
+	struct elf_symbol constant, runtime;
+	struct elf_image *image;
+	const char *reason;
+	uint64_t offset;
+	char block[65536];
+	ssize_t size;
+
+	if (fd < 0)
+		skip();
+	assert_int_equal(elf_image__open(fd, &image, &reason), 0);
+	while ((size = read(fd, block, sizeof(block))) > 0)
+		assert_int_equal(write(copy, block, (size_t)size), size);
+	assert_int_equal(elf_image__dynamic_symbol(image, "Py_Version", &constant), 0);
+	assert_int_equal(elf_image__file_offset(image, constant.address, &offset), 0);
+	assert_int_equal(pwrite(copy, &version, 8, (off_t)offset), 8);
+	assert_int_equal(elf_image__dynamic_symbol(image, "_PyRuntime", &runtime), 0);
+	assert_int_equal(elf_image__file_offset(image, runtime.address, &offset), 0);
+	assert_int_equal(pwrite(copy, &version, 8, (off_t)offset + 8), 8);
+	for (size_t i = 0; i < change_count; i++)
+		assert_int_equal(pwrite(copy, &changes[i][1], 8, (off_t)(offset + 8 * changes[i][0])), 8);
+	elf_image__close(image);
+	close(fd);
+	return copy;
+}
+
+static const char *const any_3_15 = ".cache/forky/usr/lib/x86_64-linux-gnu/libpython3.15.so.1.0";
+
+/* A minor version that nobody knows yet, of the same shape as the last one. */
+static void test_unknown_minor(void **state)
+{
+	static struct probe_plan plan;
+	char why[256];
+	int fd = copy_as(any_3_15, 0x031000f0, NULL, 0);
+
+	(void)state;
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+	close(fd);
+	assert_string_equal(plan.version, "3.16.0");
+	assert_true(plan.cpython.guessed); /* and so must be checked while it is traced */
+	assert_non_null(strstr(plan.notes, "Python 3.16.0 is not known"));
+	assert_int_equal(plan.layout.cond, 32);
+	assert_int_equal(plan.cpython.thread_id, 176);
+}
+
+/* Word 2 says that it is free-threaded: then 8 bytes precede the lock's fields, which words 18 and 19 must agree to. */
+static void test_free_threaded_layout(void **state)
+{
+	static struct probe_plan plan;
+	static const uint64_t changes[][2] = {{2, 1}, {18, 7760}, {19, 7752}};
+	char why[256];
+	int fd = copy_as(any_3_15, 0x030f00f0, changes, 3);
+
+	(void)state;
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+	close(fd);
+	assert_true(plan.cpython.free_threaded);
+	assert_int_equal(plan.layout.cond, 40);
+	assert_int_equal(plan.layout.mutex, 88);
+	assert_int_equal(plan.layout.switch_cond, 128);
+	assert_int_equal(plan.layout.locked, 24);
+	assert_int_equal(plan.layout.last_holder, 16);
+}
+
+static void test_bent_debug_offsets(void **state)
+{
+	static struct probe_plan plan;
+	static const uint64_t bent[][2] = {
+		{0, 0},     {1, 0},           {2, 1},
+		{3, 0},     {5, UINT64_MAX},  {5, 1ULL << 40},
+		{6, 0},     {6, UINT64_MAX},  {7, UINT64_MAX - 7},
+		{8, 7265},  {15, 226240},     {16, UINT64_MAX},
+		{16, 7737}, {18, 7744},       {19, 0},
+		{22, 0},    {25, UINT64_MAX}, {30, 1ULL << 63},
+		{31, 0},
+	};
+	char why[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bent) / sizeof(*bent); i++) {
+		int fd = copy_as(any_3_15, 0x031000f0, &bent[i], 1);
+
+		assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), -ENOTSUP);
+		assert_non_null(strstr(why, "Python 3.16.0 "));
+		assert_non_null(strstr(why, "layout"));
+		close(fd);
+	}
 }
 
 /* ---- one small library, built in many ways ---- */
@@ -625,12 +722,20 @@ int main(void)
 	static char names[sizeof(shapes) / sizeof(*shapes)][160];
 	static struct CMUnitTest tests[MAX_BUILDS + sizeof(shapes) / sizeof(*shapes) + 16];
 	const struct CMUnitTest others[] = {
-		cmocka_unit_test(test_variables_of_3_6), cmocka_unit_test(test_python_2_is_refused),
-		cmocka_unit_test(test_rare_shapes),      cmocka_unit_test(test_emulated),
-		cmocka_unit_test(test_not_elf),          cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_bent_headers),     cmocka_unit_test(test_bent_sections),
-		cmocka_unit_test(test_shrinking),        cmocka_unit_test(test_mutated),
+		cmocka_unit_test(test_variables_of_3_6),
+		cmocka_unit_test(test_python_2_is_refused),
+		cmocka_unit_test(test_rare_shapes),
+		cmocka_unit_test(test_emulated),
+		cmocka_unit_test(test_not_elf),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_bent_headers),
+		cmocka_unit_test(test_bent_sections),
+		cmocka_unit_test(test_shrinking),
+		cmocka_unit_test(test_mutated),
 		cmocka_unit_test(test_mutated_split),
+		cmocka_unit_test(test_unknown_minor),
+		cmocka_unit_test(test_free_threaded_layout),
+		cmocka_unit_test(test_bent_debug_offsets),
 	};
 	size_t count = 0;
 

@@ -27,6 +27,7 @@ int status_of(int err)
 	switch (err) {
 	case -ESRCH:
 	case -ENOENT:
+	case -ENODATA:
 		return STATUS_NO_TARGET;
 	case -EPERM:
 	case -EACCES:

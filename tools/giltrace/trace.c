@@ -223,6 +223,11 @@ static int report(struct session *session)
 		return STATUS_FAILURE;
 	}
 	capture__detach(session->capture);
+	err = capture__check(session->capture, session->trace, session->why, WHY_SIZE);
+	if (err) {
+		complain("%s", session->why);
+		return status_of(err);
+	}
 	json_err = write_json(session);
 	text_err = write_text(session);
 	if (json_err || text_err)

@@ -27,7 +27,13 @@ const struct lock_layout toygil_lock_layout = {
 	.locked = offsetof(struct lock, locked),
 	.last_holder = offsetof(struct lock, last_holder),
 	.thread_id = offsetof(struct thread, self),
+	.interpreter = offsetof(struct thread, interpreter),
+	.interpreter_id = offsetof(struct interpreter, number),
+	.interpreter_gil = offsetof(struct interpreter, lock),
 };
+
+_Static_assert(offsetof(struct interpreter, owns_lock) == offsetof(struct interpreter, lock) + sizeof(void *),
+	       "a tracer reads both at once");
 
 const char toygil_version[16] = TOYGIL_VERSION;
 char toygil_design[32];

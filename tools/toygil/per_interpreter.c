@@ -14,6 +14,7 @@ static int open_run(struct runtime *runtime)
 
 		lock__init(&interpreter->own_lock, runtime->settings->interval_us);
 		interpreter->lock = &interpreter->own_lock;
+		interpreter->owns_lock = 1;
 	}
 	return 0;
 }

@@ -12,8 +12,9 @@
 
 struct interpreter {
 	struct runtime *runtime;
-	uint32_t number;
+	int64_t number;
 	struct lock *lock; /* NULL: the design has none */
+	int owns_lock;     /* 1: behind the pointer, where CPython has own_gil, too */
 	struct lock own_lock;
 	int gil_drop_request;
 	uint32_t eval_breaker;

@@ -58,6 +58,12 @@ void capture__detach(struct capture *capture);
 /* Reads all figures into the trace and finishes it. Once, after capture__stop. */
 int capture__collect(struct capture *capture, struct trace *trace);
 
+/*
+ * Whether what was collected bears out a layout that was only guessed. 0; -ENOTSUP: it does not; -ENODATA: the process
+ * had no lock at all, and may have none; with `why`.
+ */
+int capture__check(const struct capture *capture, const struct trace *trace, char *why, size_t why_size);
+
 void capture__free(struct capture *capture);
 
 /* What a probe hit costs on this machine, in ns; negative when it could not be measured. */

@@ -224,11 +224,14 @@ static int collect_threads(struct capture *capture, struct trace *trace)
 	return err;
 }
 
-static int64_t interpreter_of(const struct capture *capture, uint64_t lock)
+/* What the kernel side found when it first saw the lock, or else what the process says now, if it lives. */
+static int64_t interpreter_of(const struct capture *capture, uint64_t address, const struct lock *lock)
 {
 	const struct runtime_adapter *adapter = capture->plan->adapter;
 
-	return adapter->interpreter ? adapter->interpreter(capture->process, capture->plan, lock) : -1;
+	if (lock->interpreter >= 0)
+		return lock->interpreter;
+	return adapter->interpreter ? adapter->interpreter(capture->process, capture->plan, address) : -1;
 }
 
 static int collect_locks(struct capture *capture, struct trace *trace)
@@ -249,7 +252,7 @@ static int collect_locks(struct capture *capture, struct trace *trace)
 			return -ENOMEM;
 		gil->pid = (uint32_t)key.tgid;
 		gil->address = key.address;
-		gil->interpreter = interpreter_of(capture, key.address);
+		gil->interpreter = interpreter_of(capture, key.address, &lock);
 		memcpy(gil->attempts, lock.attempts, sizeof(gil->attempts));
 		if (distribution__add_histogram(&gil->handoff, &lock.handoff))
 			return -ENOMEM;
@@ -375,4 +378,26 @@ int capture__collect(struct capture *capture, struct trace *trace)
 	drain_pairs(capture, capture->ended, capture->ended_count, trace, true);
 	fill_lost_and_cost(capture, trace);
 	return trace__finish(trace);
+}
+
+/*
+ * The lock's calls must be made with what looks like a lock, and its acquisitions and releases must alternate: one that
+ * does not fit is allowed for each lock, the one that was going on when the trace began.
+ */
+int capture__check(const struct capture *capture, const struct trace *trace, char *why, size_t why_size)
+{
+	const struct probe_plan *plan = capture->plan;
+	const char *without = plan->adapter->without_lock ? plan->adapter->without_lock(plan) : NULL;
+	uint64_t senseless = capture->bpf->bss->lost[LOST_SENSELESS], unlike = capture->bpf->bss->unlike;
+
+	if (without && !trace->gil_count && !unlike) {
+		snprintf(why, why_size, "%s", without);
+		return -ENODATA;
+	}
+	if (!plan->cpython.guessed || ((trace->gil_count || !unlike) && senseless <= trace->gil_count))
+		return 0;
+	snprintf(why, why_size, "Python %s is not known to giltrace, and what was seen does not fit: "
+	         "%" PRIu64 " calls were made with what is no lock, %" PRIu64 " made no sense", plan->version, unlike,
+	         senseless);
+	return -ENOTSUP;
 }

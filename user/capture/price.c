@@ -138,7 +138,7 @@ double price__measure(struct giltrace_bpf *bpf, bool multi)
 	uint32_t pid = (uint32_t)getpid();
 	struct traced_process self = {
 		.layout = {.mutex = UNKNOWN_OFFSET, .locked = UNKNOWN_OFFSET, .last_holder = UNKNOWN_OFFSET,
-		           .thread_id = UNKNOWN_OFFSET},
+		           .thread_id = UNKNOWN_OFFSET, .interpreter = UNKNOWN_OFFSET},
 	};
 	const struct link_site sites[] = {
 		{.file_offset = file_offset_of(price_acquired), .event = PROBE_ACQUIRED},

@@ -88,6 +88,8 @@ static void print_verdict(const struct trace *trace, const struct trace_gil *gil
 	fprintf(out, "%s", waiters >= BOUND          ? "BOUND BY THE GIL"
 	                   : waiters >= PARTLY_BOUND ? "PARTLY BOUND BY THE GIL"
 	                                             : "NOT BOUND BY THE GIL");
+	if (trace->gil_count > 1 && gil->interpreter >= 0)
+		fprintf(out, " OF INTERPRETER %" PRId64, gil->interpreter);
 	if (trace->level == TRACE_ALL)
 		fprintf(out, ": held %s %% of the time", format_percent(percent, trace__utilisation(trace, gil)));
 	fprintf(out, "%s on average %.*f thread%s.\n", trace->level == TRACE_ALL ? ";" : ":",
@@ -216,6 +218,25 @@ static void print_gil(const struct trace *trace, const struct trace_gil *gil, FI
 	print_open(gil, out);
 }
 
+/* Of several locks, each has a line before the details begin. */
+static void print_locks(const struct trace *trace, FILE *out)
+{
+	fprintf(out, "\n%zu locks, each of its own interpreters:\n\n", trace->gil_count);
+	fprintf(out, "  interpreter  lock               held %%  waiting  acquired contended threads\n");
+	for (size_t i = 0; i < trace->gil_count; i++) {
+		const struct trace_gil *gil = &trace->gils[i];
+		char interpreter[24] = "-", held[FORMAT_SIZE], acquired[24];
+		bool all = trace->level == TRACE_ALL;
+
+		if (gil->interpreter >= 0)
+			snprintf(interpreter, sizeof(interpreter), "%" PRId64, gil->interpreter);
+		snprintf(acquired, sizeof(acquired), "%" PRIu64, gil->counts.acquisitions);
+		fprintf(out, "  %11s  0x%-16" PRIx64 " %6s %8.2f %9s %9" PRIu64 " %7zu\n", interpreter, gil->address,
+		        all ? format_percent(held, trace__utilisation(trace, gil)) : "-", trace__saturation(trace, gil),
+		        all ? acquired : "-", gil->counts.contended, gil->threads);
+	}
+}
+
 static void print_loss(FILE *out, uint64_t count, const char *what, const char *remedy)
 {
 	if (count)
@@ -257,6 +278,8 @@ int report__text(const struct trace *trace, FILE *out)
 {
 	errno = 0;
 	print_header(trace, out);
+	if (trace->gil_count > 1)
+		print_locks(trace, out);
 	for (size_t i = 0; i < trace->gil_count; i++)
 		print_gil(trace, &trace->gils[i], out);
 	if (!trace->gil_count)

@@ -156,38 +156,28 @@ uint32_t cpython__version(const struct probe_plan *plan)
 	return (major & 0xff) << 16 | (minor & 0xff) << 8 | (micro & 0xff);
 }
 
-/* Free-threaded builds (3.13 and later) say so in _Py_DebugOffsets, at the start of _PyRuntime. */
-static bool is_free_threaded(struct build *build)
-{
-	struct {
-		char cookie[8];
-		uint64_t version, free_threaded;
-	} offsets;
-	struct elf_symbol symbol;
-
-	if (elf_image__dynamic_symbol(build->image, "_PyRuntime", &symbol) ||
-	    elf_image__read(build->image, symbol.address, &offsets, sizeof(offsets)))
-		return false;
-	return !memcmp(offsets.cookie, "xdebugpy", sizeof(offsets.cookie)) && offsets.free_threaded;
-}
-
 static int check_version(struct build *build)
 {
 	struct probe_plan *plan = build->plan;
+	const char *reason;
 	int err = version_from_constant(build);
 
 	if (err == -ENOENT || err == -EFAULT)
 		err = version_from_code(build);
 	if (err == -ENOENT || err == -EFAULT || err == -E2BIG)
 		return refuse(build, -ENOTSUP,
-			      "it is a Python whose version cannot be told; 3.6 to 3.13 are supported");
+			      "it is a Python whose version cannot be told; 3.6 and later are supported");
 	if (err)
 		return err;
-	if (!cpython_layout__find(cpython__version(plan) >> 8))
-		return refuse(build, -ENOTSUP, "Python %s is not supported; 3.6 to 3.13 are", plan->version);
-	if (is_free_threaded(build))
-		return refuse(build, -ENOTSUP, "this Python %s is a free-threaded build, which is not supported yet",
-			      plan->version);
+	err = cpython_layout__find(build->image, cpython__version(plan) >> 8, &plan->cpython, &reason);
+	if (err == -ENOTSUP)
+		return refuse(build, err, "Python %s %s", plan->version, reason);
+	if (err)
+		return err;
+	if (plan->cpython.guessed)
+		note(build,
+		     "Python %s is not known to giltrace: its layout was guessed, and is checked while it is traced.\n",
+		     plan->version);
 	plan->design = cpython__version(plan) >= 0x030c00 ? "per-interpreter" : "interval";
 	return 0;
 }
@@ -511,21 +501,27 @@ static int find_static_layout(struct build *build)
 	return 0;
 }
 
-/* struct _gil_runtime_state, the same from 3.7 to 3.15 on x86-64 glibc. */
+/* struct _gil_runtime_state, the same from 3.7 to 3.15 on x86-64 glibc, but for what free-threaded builds put first. */
 static int fill_layout(struct build *build)
 {
 	struct probe_plan *plan = build->plan;
-	const struct cpython_layout *layout = cpython_layout__find(cpython__version(plan) >> 8);
+	int64_t shift = plan->cpython.gil_shift;
 	struct elf_symbol runtime;
 	int err;
 
-	plan->layout = (struct lock_layout){.cond = 32,
-					    .switch_cond = 120,
-					    .mutex = 80,
-					    .locked = 16,
-					    .last_holder = 8,
-					    .thread_id = layout->thread_id};
-	if (layout->version < 0x0307)
+	plan->layout = (struct lock_layout){.cond = 32 + shift,
+					    .switch_cond = 120 + shift,
+					    .mutex = 80 + shift,
+					    .locked = 16 + shift,
+					    .last_holder = 8 + shift,
+					    .thread_id = plan->cpython.thread_id,
+					    .interpreter = UNKNOWN_OFFSET};
+	if (plan->cpython.interpreter_gil) {
+		plan->layout.interpreter = plan->cpython.interpreter;
+		plan->layout.interpreter_id = plan->cpython.interpreter_id;
+		plan->layout.interpreter_gil = plan->cpython.interpreter_gil;
+	}
+	if (plan->cpython.version < 0x0307)
 		return find_static_layout(build);
 	err = elf_image__dynamic_symbol(build->image, "_PyRuntime", &runtime);
 	if (err && err != -ENOENT)
@@ -608,6 +604,8 @@ static int plan_mapping(const struct process *process, const struct mapping *fil
 		err = bind_to_process(fd, file, plan);
 		if (err)
 			snprintf(why, why_size, "its mapping fits none of its segments");
+		else
+			err = cpython__check(process, plan, why, why_size);
 	}
 	close(fd);
 	return err;
@@ -619,4 +617,5 @@ const struct runtime_adapter cpython_adapter = {
 	.interpreter = cpython__interpreter,
 	.main_lock = cpython__main_lock,
 	.describe = cpython__describe,
+	.without_lock = cpython__without_lock,
 };

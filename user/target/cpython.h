@@ -21,9 +21,16 @@ int cpython__plan_file(int fd, struct probe_plan *plan, char *why, size_t why_si
 /* The version in a plan as numbers: 0x030b02 for "3.11.2"; 0 when it is unknown. */
 uint32_t cpython__version(const struct probe_plan *plan);
 
+/*
+ * cpython_memory.c: what the process says of a plan made of its file. 0 when nothing speaks against it; with the reason
+ * in `why`, -ENOTSUP when the layout is wrong, or -ENODATA when there is no lock.
+ */
+int cpython__check(const struct process *process, const struct probe_plan *plan, char *why, size_t why_size);
+
 /* cpython_memory.c: the callbacks of the same names in runtime.h. */
 int64_t cpython__interpreter(const struct process *process, const struct probe_plan *plan, uint64_t lock);
 int cpython__main_lock(const struct process *process, const struct probe_plan *plan, uint64_t *lock);
+const char *cpython__without_lock(const struct probe_plan *plan);
 int cpython__describe(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
 		      size_t size);
 

@@ -1,27 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* What in a CPython's memory differs from one minor version to the next. x86-64 glibc, default builds. */
+/* What in a CPython's memory differs from one version to the next. x86-64 glibc. */
 #ifndef GILTRACE_TARGET_CPYTHON_LAYOUT_H
 #define GILTRACE_TARGET_CPYTHON_LAYOUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Offsets in bytes, as read off real builds' debug information; 0 where a version has no such thing.
- * A minor that is not here is refused: its layout is unknown.
- */
+struct elf_image;
+
+/* Offsets in bytes; 0 where a version has no such thing. */
 struct cpython_layout {
 	uint32_t version;          /* 0x0307: 3.7 */
-	uint16_t interpreter;      /* PyThreadState.interp */
-	uint16_t thread_id;        /* PyThreadState.thread_id, a pthread_t */
-	uint16_t native_thread_id; /* PyThreadState.native_thread_id */
-	uint16_t main_interpreter; /* _PyRuntime.interpreters.main; the list's head is 8 before it */
-	uint16_t interpreter_next; /* PyInterpreterState.next */
-	uint16_t interpreter_id;
-	uint16_t interpreter_gil; /* PyInterpreterState.ceval.gil, a pointer */
+	uint32_t interpreter;      /* PyThreadState.interp */
+	uint32_t thread_id;        /* PyThreadState.thread_id, a pthread_t */
+	uint32_t native_thread_id; /* PyThreadState.native_thread_id */
+	uint32_t main_interpreter; /* _PyRuntime.interpreters.main; the list's head is 8 before it */
+	uint32_t interpreter_next; /* PyInterpreterState.next */
+	uint32_t interpreter_id;
+	uint32_t interpreter_gil; /* PyInterpreterState.ceval.gil, a pointer; behind it the int own_gil */
+	uint32_t gil_shift;       /* what precedes the lock's usual fields: `enabled` of free-threaded builds */
+	bool free_threaded;
+	bool guessed; /* the version is not known: what is seen must bear the layout out */
 };
 
-/* The layout of 0x030b for 3.11, or NULL. */
-const struct cpython_layout *cpython_layout__find(uint32_t major_minor);
+/*
+ * The layout of a file's CPython of this version (0x030b: 3.11). From 3.13 on the file itself tells, in
+ * _Py_DebugOffsets; before, a table, as read off real builds' debug information. 0, or -ENOTSUP with *reason, a clause.
+ */
+int cpython_layout__find(struct elf_image *image, uint32_t version, struct cpython_layout *out, const char **reason);
 
 #endif

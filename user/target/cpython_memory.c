@@ -14,7 +14,8 @@
 #define MAX_INTERPRETERS 4096
 #define MAX_RUNTIME      (1UL << 20) /* bytes of _PyRuntime that are searched; 3.11's has 0.2 MB */
 
-/* struct _gil_runtime_state, 3.7 to 3.13, with glibc's condition variables and mutexes. */
+/* struct _gil_runtime_state from 3.7 on, behind what free-threaded builds put first, with glibc's condition variables
+ * and mutexes. */
 struct gil_state {
 	uint64_t interval_us;
 	uint64_t last_holder; /* PyThreadState */
@@ -26,11 +27,6 @@ struct gil_state {
 
 _Static_assert(sizeof(struct gil_state) == 208, "as found in builds");
 
-static const struct cpython_layout *layout_of(const struct probe_plan *plan)
-{
-	return cpython_layout__find(cpython__version(plan) >> 8);
-}
-
 static int read_word(const struct process *process, uint64_t address, uint64_t *out)
 {
 	return process__read(process, address, out, sizeof(*out));
@@ -38,12 +34,10 @@ static int read_word(const struct process *process, uint64_t address, uint64_t *
 
 int64_t cpython__interpreter(const struct process *process, const struct probe_plan *plan, uint64_t lock)
 {
-	const struct cpython_layout *layout = layout_of(plan);
+	const struct cpython_layout *layout = &plan->cpython;
 	int64_t lowest = -1;
 	uint64_t interpreter;
 
-	if (!layout)
-		return -1;
 	if (!layout->interpreter_gil)
 		return 0; /* one lock for all interpreters */
 	if (!plan->root ||
@@ -71,15 +65,20 @@ static bool has_locks(const struct gil_state *gil)
 	return (gil->cond[wrefs] & 7) == (gil->switch_cond[wrefs] & 7) && !gil->mutex[kind] && !gil->switch_mutex[kind];
 }
 
-/* Whether a lock that is in use looks like this, and its last holder belongs to the main interpreter. */
+/* Whether a lock that is in use looks like this. */
+static bool looks_used(const struct gil_state *gil)
+{
+	return gil->interval_us <= 1000000000 && (gil->locked == 0 || gil->locked == 1) && gil->switch_number &&
+	       gil->switch_number < 1ULL << 44 && gil->last_holder && !(gil->last_holder & 7) && has_locks(gil);
+}
+
+/* The same, and its last holder belongs to the main interpreter. */
 static bool is_gil(const struct process *process, const struct gil_state *gil, const struct cpython_layout *layout,
 		   uint64_t main_interpreter)
 {
 	uint64_t interpreter;
 
-	return gil->interval_us <= 1000000000 && (gil->locked == 0 || gil->locked == 1) && gil->switch_number &&
-	       gil->switch_number < 1ULL << 44 && gil->last_holder && !(gil->last_holder & 7) && has_locks(gil) &&
-	       !read_word(process, gil->last_holder + layout->interpreter, &interpreter) &&
+	return looks_used(gil) && !read_word(process, gil->last_holder + layout->interpreter, &interpreter) &&
 	       interpreter == main_interpreter;
 }
 
@@ -115,11 +114,11 @@ static int search_runtime(const struct process *process, const struct probe_plan
 
 int cpython__main_lock(const struct process *process, const struct probe_plan *plan, uint64_t *lock)
 {
-	const struct cpython_layout *layout = layout_of(plan);
+	const struct cpython_layout *layout = &plan->cpython;
 	uint64_t interpreter;
 	int err;
 
-	if (!layout || !plan->root)
+	if (!plan->root)
 		return -ENOENT;
 	if (!layout->main_interpreter) { /* 3.6: static variables */
 		*lock = plan->load_bias + plan->root;
@@ -132,6 +131,45 @@ int cpython__main_lock(const struct process *process, const struct probe_plan *p
 		err = -ENOENT;
 	err = err ? err : read_word(process, interpreter + layout->interpreter_gil, lock);
 	return err ? err : *lock ? 0 : -ENOENT;
+}
+
+/* Free-threaded builds: whether the lock is in use at all. PYTHON_GIL, -X gil and extension modules decide. */
+static bool is_enabled(const struct process *process, uint64_t lock)
+{
+	int32_t enabled;
+
+	return process__read(process, lock, &enabled, sizeof(enabled)) || enabled;
+}
+
+const char *cpython__without_lock(const struct probe_plan *plan)
+{
+	if (!plan->cpython.free_threaded)
+		return NULL;
+	return "this is a free-threaded Python that runs without a GIL, so there is none to trace; with PYTHON_GIL=1 "
+	       "it has "
+	       "one, and its other locks can be traced with perf or bpftrace at PyMutex_Lock and _PyParkingLot_Park";
+}
+
+int cpython__check(const struct process *process, const struct probe_plan *plan, char *why, size_t why_size)
+{
+	const struct cpython_layout *layout = &plan->cpython;
+	struct gil_state gil;
+	uint64_t lock;
+
+	if (!layout->interpreter_gil || cpython__main_lock(process, plan, &lock))
+		return 0; /* another design, or not initialised yet */
+	if (layout->free_threaded && !is_enabled(process, lock)) {
+		snprintf(why, why_size, "%s", cpython__without_lock(plan));
+		return -ENODATA;
+	}
+	if (layout->guessed && !process__read(process, lock + layout->gil_shift, &gil, sizeof(gil)) &&
+	    gil.switch_number && !looks_used(&gil)) {
+		snprintf(why, why_size,
+			 "Python %s is not known to giltrace, and what should be its GIL does not look like one",
+			 plan->version);
+		return -ENOTSUP;
+	}
+	return 0;
 }
 
 /*
@@ -187,16 +225,14 @@ static int describe_static(const struct process *process, const struct probe_pla
 int cpython__describe(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
 		      size_t size)
 {
-	const struct cpython_layout *layout = layout_of(plan);
+	const struct cpython_layout *layout = &plan->cpython;
 	struct gil_state gil;
 	char holder[64];
 	int err;
 
-	if (!layout)
-		return -ENOENT;
 	if (!layout->main_interpreter)
 		return describe_static(process, plan, layout, lock, out, size);
-	err = process__read(process, lock, &gil, sizeof(gil));
+	err = process__read(process, lock + layout->gil_shift, &gil, sizeof(gil));
 	if (err)
 		return err;
 	describe_holder(process, layout, gil.last_holder, gil.locked == 1, holder, sizeof(holder));

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/giltrace.h"
+#include "user/target/cpython_layout.h"
 #include "user/target/process.h"
 
 #define PLAN_MAX_SITES  256
@@ -37,6 +38,7 @@ struct probe_plan {
 	uint64_t root;      /* where the adapter begins to look for locks: an address in the file, 0: unknown */
 	uint64_t root_size; /* of the variable there, bytes */
 	struct lock_layout layout;
+	struct cpython_layout cpython; /* the CPython adapter's own */
 	size_t site_count;
 	struct probe_site sites[PLAN_MAX_SITES]; /* sorted by event, then address */
 	char notes[PLAN_NOTES_SIZE];             /* what is less than perfect, a line each; "" when nothing is */

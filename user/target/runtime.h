@@ -17,8 +17,8 @@ struct runtime_adapter {
 	const char *name;
 	/*
 	 * Looks at one mapped file. 0: *plan is made. -ENOENT: the file is none of this runtime's. -ENOEXEC: it is
-	 * damaged. Another -errno: it is this runtime's, but no plan can be made. `why` (of `why_size` bytes) gets a
-	 * clause that says so.
+	 * damaged. -ENODATA: it is this runtime's, but has no lock. Another -errno: it is this runtime's, but no plan
+	 * can be made. `why` (of `why_size` bytes) gets a clause that says so.
 	 */
 	int (*plan)(const struct process *process, const struct mapping *file, struct probe_plan *plan, char *why,
 		    size_t why_size);
@@ -32,6 +32,8 @@ struct runtime_adapter {
 	/* The lock's state now, in one line: "interval 5 ms, held by thread 123, switch number 42". 0 or -errno. */
 	int (*describe)(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
 			size_t size);
+	/* Why such a process may have no lock at all, and what can be traced instead; NULL: it has one. Static. */
+	const char *(*without_lock)(const struct probe_plan *plan);
 };
 
 /* In the order in which they are asked. NULL ends the list. */

@@ -85,6 +85,7 @@ static int compare_gils(const void *left, const void *right)
 	const struct trace_gil *a = left, *b = right;
 
 	COMPARE(a->pid, b->pid);
+	COMPARE(a->interpreter, b->interpreter);
 	COMPARE(a->address, b->address);
 	return 0;
 }

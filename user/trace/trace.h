@@ -127,7 +127,7 @@ struct trace_thread *trace__add_thread(struct trace *trace);
 struct trace_blame *trace__add_blame(struct trace *trace);
 
 /*
- * Merges blame of equal pairs, sorts all (locks by process and address, threads by lock, waited time and tid, blame by
+ * Merges blame of equal pairs, sorts all (locks by process, interpreter and address, threads by lock, waited time and tid, blame by
  * time) and derives the locks' figures. Call it once, after the last element was added. 0 or -ENOMEM.
  */
 int trace__finish(struct trace *trace);
