@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/toygil/books.h"
 #include "tools/toygil/design.h"
 #include "tools/toygil/tracer_symbols.h"
 #include "user/report/json.h"
+#include "user/report/output.h"
 #include "user/trace/trace.h"
 
 /* A wait that the end of the run cut: the part that was charged stays charged. */
@@ -95,6 +95,21 @@ static int add_interpreter(struct trace *trace, const struct interpreter *interp
 	return err;
 }
 
+/* The time that the threads spent in probes: much more than nothing only when somebody traces them. */
+static double probe_ns(const struct runtime *runtime)
+{
+	double sum = 0;
+
+	for (uint32_t i = 0; i < runtime->interpreter_count; i++) {
+		const struct interpreter *interpreter = &runtime->interpreters[i];
+
+		for (uint32_t t = 0; t < interpreter->thread_count; t++)
+			if (interpreter->threads[t]->books)
+				sum += (double)interpreter->threads[t]->books->probe_ns;
+	}
+	return sum;
+}
+
 static int fill(struct trace *trace, const struct runtime *runtime)
 {
 	ssize_t length = readlink("/proc/self/exe", trace->target.exe, sizeof(trace->target.exe) - 1);
@@ -110,36 +125,22 @@ static int fill(struct trace *trace, const struct runtime *runtime)
 	trace->end = TRACE_END_EXITED;
 	for (uint32_t i = 0; !err && i < runtime->interpreter_count; i++)
 		err = add_interpreter(trace, &runtime->interpreters[i], runtime->ended_ns);
+	if (trace->probes.hits)
+		trace->probes.cost_ns_per_hit = probe_ns(runtime) / (double)trace->probes.hits;
 	return err ? err : trace__finish(trace);
 }
 
-/* Beside its name, and renamed when it is whole; what is no regular file (a pipe, /dev/stdout) is written in place. */
 static int write_file(const struct trace *trace, const char *path)
 {
-	struct stat status;
-	bool in_place = !stat(path, &status) && !S_ISREG(status.st_mode);
-	size_t size = strlen(path) + sizeof(".part");
-	char *part = malloc(size);
-	FILE *out;
-	int err;
+	struct output output;
+	int err = output__open(&output, path);
 
-	if (!part)
-		return -ENOMEM;
-	snprintf(part, size, "%s%s", path, in_place ? "" : ".part");
-	out = fopen(part, "we");
-	if (!out) {
-		err = -errno;
-		free(part);
+	if (err)
 		return err;
-	}
-	err = report__json(trace, out);
-	if (fclose(out) && !err)
-		err = -errno;
-	if (!err && !in_place && rename(part, path))
-		err = -errno;
-	if (err && !in_place)
-		unlink(part);
-	free(part);
+	err = report__json(trace, output.stream);
+	if (!err)
+		return output__commit(&output);
+	output__abandon(&output);
 	return err;
 }
 
@@ -151,9 +152,7 @@ int books__write(const struct runtime *runtime, const char *path)
 	if (!trace)
 		return -ENOMEM;
 	err = fill(trace, runtime);
-	if (!err && !strcmp(path, "-"))
-		err = report__json(trace, stdout);
-	else if (!err)
+	if (!err)
 		err = write_file(trace, path);
 	trace__free(trace);
 	return err;

@@ -60,9 +60,12 @@ static inline __attribute__((always_inline)) uint64_t before_event(const struct 
 	return BOOKS_KEPT(thread) ? clock__now() : 0;
 }
 
-static inline uint64_t middle_of_event(uint64_t before)
+static inline uint64_t middle_of_event(struct books *books, uint64_t before)
 {
-	return before + (clock__now() - before) / 2;
+	uint64_t took = clock__now() - before;
+
+	books->probe_ns += took;
+	return before + took / 2;
 }
 
 /* An attempt to take the lock found it held, and the thread goes to sleep. */
@@ -72,7 +75,7 @@ static inline __attribute__((always_inline)) void event__blocked(struct lock *lo
 
 	EVENT("blocked", lock);
 	if (BOOKS_KEPT(thread))
-		books__blocked(thread->books, lock, middle_of_event(before));
+		books__blocked(thread->books, lock, middle_of_event(thread->books, before));
 }
 
 /* The sleep ended: 0 or ETIMEDOUT. */
@@ -90,7 +93,7 @@ static inline __attribute__((always_inline)) void event__acquired(struct lock *l
 
 	EVENT("acquired", lock);
 	if (BOOKS_KEPT(thread))
-		books__acquired(thread->books, lock, middle_of_event(before));
+		books__acquired(thread->books, lock, middle_of_event(thread->books, before));
 }
 
 /* The thread let go; `forced`: because it was asked to. */
@@ -100,7 +103,7 @@ static inline __attribute__((always_inline)) void event__released(struct lock *l
 
 	EVENT("released", lock);
 	if (BOOKS_KEPT(thread))
-		books__released(thread->books, lock, forced, middle_of_event(before));
+		books__released(thread->books, lock, forced, middle_of_event(thread->books, before));
 }
 
 /* After a forced release that nobody has answered yet: the thread sleeps until another has taken the lock. */
