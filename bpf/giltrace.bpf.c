@@ -135,7 +135,11 @@ static __always_inline bool looks_like_lock(const struct lock_layout *layout, __
 					    __u32 event)
 {
 	int locked = -1;
+	__u64 only_lock;
 
+	if (layout->lock_variable)
+		return !bpf_probe_read_user(&only_lock, sizeof(only_lock), (void *)layout->lock_variable) &&
+		       only_lock == address;
 	if (event == PROBE_BLOCKED)
 		return layout->mutex == UNKNOWN_OFFSET || second_argument == address + layout->mutex;
 	if (layout->locked == UNKNOWN_OFFSET)
@@ -181,6 +185,8 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u32 tgid
 	if (!process || process->execed)
 		return NULL;
 	if (!looks_like_lock(&process->layout, address, second_argument, event)) {
+		if (process->layout.lock_variable)
+			return NULL; /* one of the program's own locks, which are made alike */
 		__sync_fetch_and_add(&unlike, 1);
 		return NULL;
 	}
@@ -194,6 +200,8 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u32 tgid
 	if (!lock)
 		return NULL;
 	lock->layout = process->layout;
+	if (lock->layout.lock_variable && lock->layout.last_holder != UNKNOWN_OFFSET)
+		lock->layout.last_holder -= address;
 	lock->start_ns = process->start_ns;
 	lock->interpreter = find_interpreter(&process->layout, address);
 	return lock;
@@ -238,6 +246,7 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 	at_start = bpf_map_lookup_elem(&waiting_at_start, &tid);
 	if (at_start) {
 		on_wait_at_start(thread, process->start_ns);
+		thread->woken_at_start = *at_start;
 		bpf_map_delete_elem(&waiting_at_start, &tid);
 	}
 	thread->tgid = tgid;
@@ -245,9 +254,12 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 	return slot;
 }
 
-enum dealings { DEALINGS_WITH_LOCK, DEALINGS_WAITING, DEALINGS_HOLDING };
+enum dealings { DEALINGS_WITH_LOCK, DEALINGS_WAITING, DEALINGS_TAKING, DEALINGS_BUSY };
 
-/* A thread's dealings with one lock, or those in which it waits or holds now. NULL and NO_SLOT when there are none. */
+/*
+ * A thread's dealings with one lock, or those in which it waits, takes, or is busy (takes or holds) now. NULL and NO_SLOT
+ * when there are none.
+ */
 static __always_inline struct thread *find_dealings(__u32 tid, enum dealings which, __u64 address, __u32 *slot)
 {
 	__u32 *first = bpf_map_lookup_elem(&slots, &tid);
@@ -260,7 +272,8 @@ static __always_inline struct thread *find_dealings(__u32 tid, enum dealings whi
 			break;
 		if (which == DEALINGS_WITH_LOCK ? thread->lock == address
 		    : which == DEALINGS_WAITING ? thread->waiting_since != 0
-						: thread->holding)
+		    : which == DEALINGS_TAKING	? thread->taking
+						: thread->holding || thread->taking)
 			return thread;
 		*slot = thread->next - 1; /* 0 - 1 is NO_SLOT */
 	}
@@ -293,6 +306,21 @@ static __always_inline struct thread *find_thread(struct lock *lock, __u64 addre
 }
 
 /*
+ * Who has a semaphore between `released` and `taken`: one that found it free since, or was woken up to take it; else it
+ * is not released yet, for the probe comes before the call. The thread that runs is going to sleep, so it is another.
+ */
+static __always_inline __u32 find_next_holder(const struct lock *lock)
+{
+	__u32 self = bpf_get_current_pid_tgid();
+
+	if (lock->found_free && lock->found_free != self)
+		return lock->found_free;
+	if (lock->woken && lock->woken != self)
+		return lock->woken;
+	return lock->last_tid != self ? lock->last_tid : 0;
+}
+
+/*
  * Who holds the lock: whom we saw take it, or else the thread whose state the lock itself names. 0: unknown. The thread
  * state keeps the pthread_t, which is the thread pointer; a thread that was started before its pointer could be
  * noticed is the main thread.
@@ -306,6 +334,8 @@ static __always_inline __u32 find_holder(const struct lock *lock, __u64 address,
 
 	if (lock->holder)
 		return lock->holder;
+	if (lock->layout.lock_variable && lock->last_tid)
+		return find_next_holder(lock);
 	if (lock->layout.last_holder == UNKNOWN_OFFSET || lock->layout.thread_id == UNKNOWN_OFFSET)
 		return 0;
 	if (bpf_probe_read_user(&thread_state, sizeof(thread_state), (void *)(address + lock->layout.last_holder)) ||
@@ -345,15 +375,15 @@ static __always_inline bool find_hit(struct pt_regs *ctx, __u64 address, enum pr
 	return hit->thread;
 }
 
-/* The same for a thread that woke up: no register names the lock there, but the thread is known to wait for it. */
-static __always_inline bool find_woken_hit(struct hit *hit)
+/* The same where no register names the lock, for a thread that is known to wait for it or to take it. */
+static __always_inline bool find_known_hit(struct hit *hit, enum dealings which)
 {
 	__u64 tgid_tid = bpf_get_current_pid_tgid();
 	struct lock_key key = {};
 
 	hit->now = bpf_ktime_get_ns();
 	hit->tgid = tgid_tid >> 32;
-	hit->thread = find_dealings(tgid_tid, DEALINGS_WAITING, 0, &hit->slot);
+	hit->thread = find_dealings(tgid_tid, which, 0, &hit->slot);
 	if (!hit->thread)
 		return false;
 	key.address = hit->thread->lock;
@@ -418,7 +448,7 @@ static __always_inline void waited(struct pt_regs *ctx)
 	struct hit hit;
 	__u32 tid = bpf_get_current_pid_tgid();
 
-	if (find_woken_hit(&hit)) {
+	if (find_known_hit(&hit, DEALINGS_WAITING)) {
 		hit.thread->hits++;
 		on_waited(hit.lock, hit.thread, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
 		if (waits_only)
@@ -438,8 +468,59 @@ static __always_inline void acquired(const struct hit *hit)
 	hit->lock->holder_slot = hit->slot;
 }
 
+/*
+ * A semaphore's taker. That a wait was going on at the start is wrong of a thread that comes here: then it had slept in
+ * the same function for another lock.
+ */
+static __always_inline void taking(const struct hit *hit, __u64 address)
+{
+	struct thread *thread = hit->thread;
+	__u32 free = 0;
+
+	/* The value is in the first word (glibc, x86-64). */
+	if (!bpf_probe_read_user(&free, sizeof(free), (void *)address) && free)
+		hit->lock->found_free = thread->tid;
+
+	if (thread->wait_at_start) {
+		thread->wait_at_start = 0;
+		thread->waiting_since = 0;
+	}
+	thread->taking = 1;
+}
+
+/* Whose call began before the trace is remembered, for only its release will tell which lock it was. */
+static __always_inline void taken(struct pt_regs *ctx)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct hit hit;
+
+	if (find_known_hit(&hit, DEALINGS_TAKING)) {
+		hit.thread->hits++;
+		hit.thread->taking = 0;
+		if (!(__u32)PT_REGS_RC(ctx))
+			acquired(&hit);
+	} else if (!(__u32)PT_REGS_RC(ctx) && bpf_map_lookup_elem(&processes, &hit.tgid) &&
+		   !bpf_map_lookup_elem(&slots, &tid)) {
+		bpf_map_update_elem(&waiting_at_start, &tid, &hit.now, BPF_ANY);
+	}
+}
+
+/* A thread slept in sem_wait() before the trace began, and got the lock within it. */
+static __always_inline void acquired_unseen(const struct hit *hit)
+{
+	struct hit before = *hit;
+
+	before.now = hit->thread->woken_at_start;
+	hit->thread->woken_at_start = 0;
+	acquired(&before);
+}
+
 static __always_inline void released(const struct hit *hit)
 {
+	if (hit->lock->layout.lock_variable && hit->thread->wait_at_start)
+		acquired_unseen(hit);
+	hit->lock->found_free = 0;
+	hit->lock->woken = 0;
 	if (on_released(hit->lock, hit->thread, hit->now))
 		lose(LOST_SENSELESS);
 }
@@ -458,6 +539,10 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u32 event, __s64 dis
 		waited(ctx);
 		return;
 	}
+	if (event == PROBE_TAKEN) {
+		taken(ctx);
+		return;
+	}
 	if (!find_hit(ctx, address, event, &hit))
 		return;
 	hit.thread->hits++;
@@ -473,6 +558,9 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u32 event, __s64 dis
 		break;
 	case PROBE_SWITCHED:
 		on_switched(hit.thread);
+		break;
+	case PROBE_TAKING:
+		taking(&hit, address);
 		break;
 	}
 }
@@ -493,7 +581,7 @@ static __always_inline int probe_one(struct pt_regs *ctx, enum probe_event event
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct traced_process *process;
-	bool at_cond = event == PROBE_BLOCKED || event == PROBE_RELEASED;
+	bool at_cond = event != PROBE_ACQUIRED && event != PROBE_SWITCHED;
 
 	if (!active)
 		return 0;
@@ -533,6 +621,18 @@ int probe_switched(struct pt_regs *ctx)
 	return probe_one(ctx, PROBE_SWITCHED);
 }
 
+SEC("uprobe")
+int probe_taking(struct pt_regs *ctx)
+{
+	return probe_one(ctx, PROBE_TAKING);
+}
+
+SEC("uprobe")
+int probe_taken(struct pt_regs *ctx)
+{
+	return probe_one(ctx, PROBE_TAKEN);
+}
+
 /*
  * The scheduler, fork, exec and exit
  */
@@ -544,13 +644,6 @@ static __always_inline __u32 state_of(struct task_struct *task)
 	return bpf_core_field_exists(task->__state) ? task->__state : BPF_CORE_READ(old, state);
 }
 
-static __always_inline struct thread *find_holding(__u32 tid)
-{
-	__u32 slot;
-
-	return find_dealings(tid, DEALINGS_HOLDING, 0, &slot);
-}
-
 static __always_inline bool is_traced(struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
@@ -558,21 +651,50 @@ static __always_inline bool is_traced(struct task_struct *task)
 	return bpf_map_lookup_elem(&processes, &tgid) != NULL;
 }
 
+/* Within sem_wait() a thread sleeps for nothing but the semaphore. */
+static __always_inline void slept(struct thread *thread, __u32 slot, __u32 tgid)
+{
+	struct lock_key key = {.address = thread->lock, .tgid = tgid};
+	struct hit hit = {.now = bpf_ktime_get_ns(), .thread = thread, .slot = slot, .tgid = tgid};
+
+	hit.lock = bpf_map_lookup_elem(&locks, &key);
+	if (!hit.lock)
+		return;
+	on_woken(thread); /* from the sleep before, if there was one */
+	blocked(&hit, key.address);
+}
+
+static __always_inline void woken(const struct thread *thread, __u32 tgid)
+{
+	struct lock_key key = {.address = thread->lock, .tgid = tgid};
+	struct lock *lock = bpf_map_lookup_elem(&locks, &key);
+
+	if (lock)
+		lock->woken = thread->tid;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct thread *thread;
+	__u32 slot;
 
 	if (!active)
 		return 0;
 	if (is_traced(prev)) {
-		thread = find_holding(prev->pid);
-		if (thread)
-			on_off_cpu(thread, bpf_ktime_get_ns(), !preempt && state_of(prev) != TASK_RUNNING);
+		bool asleep = !preempt && state_of(prev) != TASK_RUNNING;
+
+		thread = find_dealings(prev->pid, DEALINGS_BUSY, 0, &slot);
+		if (thread && thread->taking && asleep)
+			slept(thread, slot, prev->tgid);
+		else if (thread)
+			on_off_cpu(thread, bpf_ktime_get_ns(), asleep);
 	}
 	if (is_traced(next)) {
-		thread = find_holding(next->pid);
-		if (thread)
+		thread = find_dealings(next->pid, DEALINGS_BUSY, 0, &slot);
+		if (thread && thread->taking)
+			woken(thread, next->tgid);
+		else if (thread)
 			on_cpu_again(thread, bpf_ktime_get_ns());
 	}
 	return 0;

@@ -27,8 +27,10 @@ struct thread {
 	__u8 holding;
 	__u8 wait_at_start; /* the wait going on began before the trace */
 	__u8 woken_by;      /* enum wake */
+	__u8 taking;        /* it is in sem_wait for the lock */
 	__u32 failed_in_wait;
 	__u64 ended_ns;                    /* 0: it lives */
+	__u64 woken_at_start;              /* a semaphore's wait that began before the trace: when it ended */
 	__u64 waiting_since;               /* 0: it does not wait */
 	__u64 attempt_since;               /* when the sleep going on began */
 	__u64 attempt_switches;            /* the lock's `switches` then */
@@ -60,6 +62,9 @@ struct lock {
 	__u32 holder_slot; /* of the last thread that took it */
 	__u32 last_tid;    /* the last thread that took it */
 	__u32 known;       /* an acquisition or a release was seen */
+	/* Hints about a semaphore, written by any thread. Since the last release: */
+	__u32 found_free; /* the last thread that found it free; 0: none */
+	__u32 woken;      /* the last thread that woke up to take it; 0: none */
 	__u64 acquired_ns; /* when `holder` took it */
 	__u64 released_ns; /* the last release; 0: none seen */
 	__u64 switches;    /* how often another thread took it than the one before */
@@ -114,9 +119,9 @@ struct record {
 };
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 248 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 136 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct traced_process) == 96, "the same on both sides");
+_Static_assert(sizeof(struct thread) == 256 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct lock) == 152 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct traced_process) == 104, "the same on both sides");
 _Static_assert(sizeof(struct record) == 16, "the same on both sides");
 #endif
 

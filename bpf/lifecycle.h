@@ -74,6 +74,13 @@ HISTOGRAM_INLINE void on_waited(struct lock *lock, struct thread *thread, bool t
 		lock->drop_requested = 1;
 }
 
+/* Without an interval there are no timeouts and no requests: who wakes up was woken by a release. */
+HISTOGRAM_INLINE void on_woken(struct thread *thread)
+{
+	if (thread->attempt_since)
+		thread->woken_by = WAKE_SIGNALLED;
+}
+
 /* A wait that was going on when the trace began: its start is unknown. */
 HISTOGRAM_INLINE void on_wait_at_start(struct thread *thread, __u64 start)
 {

@@ -16,6 +16,9 @@ enum probe_event {
 	PROBE_ACQUIRED, /* has the lock: call of pthread_cond_signal(switch_cond) in the taking function */
 	PROBE_RELEASED, /* let go: any other call of pthread_cond_signal(cond) */
 	PROBE_SWITCHED, /* waits until another has taken it: call of pthread_cond_wait(switch_cond) */
+	/* A lock that is a semaphore (CPython 2.7); the sleeps between the two are seen in the scheduler. */
+	PROBE_TAKING, /* wants the lock: call of sem_wait(lock) */
+	PROBE_TAKEN,  /* the conditional jump after sem_wait's result was tested: 0 means that it has the lock */
 	PROBE_EVENTS,
 };
 
@@ -31,12 +34,17 @@ struct lock_layout {
 	__s64 interpreter;     /* within a thread state: a pointer to its interpreter */
 	__s64 interpreter_id;  /* within an interpreter */
 	__s64 interpreter_gil; /* within an interpreter: a pointer to its lock, and behind it the int own_gil */
+	/*
+	 * CPython 2.7: where in the process is the pointer to its only lock, which is a semaphore; else 0. Then
+	 * last_holder of a process is an address, too: that of the pointer to the thread state that holds the lock.
+	 */
+	__s64 lock_variable;
 };
 
 #define UNKNOWN_OFFSET ((__s64)1 << 62)
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct lock_layout) == 72, "the same on both sides");
+_Static_assert(sizeof(struct lock_layout) == 80, "the same on both sides");
 #endif
 
 #endif

@@ -30,7 +30,7 @@ def _find_pyenv():
     versions = os.path.join(_pyenv_root(), "versions")
     installed = os.listdir(versions) if os.path.isdir(versions) else []
     found = {}
-    for minor in MINORS:
+    for minor in ["2.7"] + MINORS:
         releases = [v for v in installed if v.startswith(minor + ".") and v.count(".") == 2 and _patch_number(v) >= 0]
         for release in sorted(releases, key=_patch_number):
             program = os.path.join(versions, release, "bin", "python" + minor)

@@ -28,7 +28,8 @@
 #define MAX_BUILDS 64
 #define MUTATIONS  3000
 
-static const char *const event_names[PROBE_EVENTS] = {"blocked", "waited", "acquired", "released", "switched"};
+static const char *const event_names[PROBE_EVENTS] = {"blocked",  "waited", "acquired", "released",
+						      "switched", "taking", "taken"};
 
 struct expected_build {
 	char build_id[64], path[512], version[32];
@@ -43,7 +44,8 @@ static char directory[] = "/tmp/test-locator-XXXXXX";
 
 /* ---- real builds ---- */
 
-static void set_path(struct expected_build *build, const char *path)
+/* Not inlined: gcc would warn of paths that are longer than they can be. */
+__attribute__((noinline)) static void set_path(struct expected_build *build, const char *path)
 {
 	const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
 
@@ -133,6 +135,12 @@ static void assert_layout(const struct probe_plan *plan)
 	static const int thread_ids[] = {152, 176, 176, 176, 176, 152, 136, 152, 152, 176}; /* 3.6 to 3.15 */
 	unsigned minor = cpython__version(plan) >> 8 & 0xff;
 
+	if (cpython__version(plan) < 0x030000) {
+		assert_string_equal(plan->design, "ticks");
+		assert_int_equal(plan->layout.thread_id, 144);
+		assert_int_equal(plan->root, 0x1f7510); /* interpreter_lock, as debug symbols say of pyenv's build */
+		return;
+	}
 	assert_in_range(minor, 6, 15);
 	assert_int_equal(plan->layout.thread_id, thread_ids[minor - 6]);
 	assert_false(plan->cpython.guessed || plan->cpython.free_threaded);
@@ -196,23 +204,6 @@ static void test_variables_of_3_6(void **state)
 	assert_int_equal(plan.layout.switch_cond, 0x2faa60 - 0x2faae0);
 	assert_int_equal(plan.layout.locked, 0x2a4fb8 - 0x2faae0);
 	assert_int_equal(plan.layout.last_holder, 0x2fab10 - 0x2faae0);
-}
-
-static void test_python_2_is_refused(void **state)
-{
-	static struct probe_plan plan;
-	struct expected_build build = {0};
-	char why[256];
-	int fd;
-
-	(void)state;
-	set_path(&build, "pyenv:2.7.18/lib/libpython2.7.so.1.0");
-	fd = open(build.path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		skip();
-	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), -ENOTSUP);
-	close(fd);
-	assert_string_equal(why, "Python 2.7.18 is not supported; 3.6 and later are");
 }
 
 /* ---- versions to come ---- */
@@ -723,7 +714,6 @@ int main(void)
 	static struct CMUnitTest tests[MAX_BUILDS + sizeof(shapes) / sizeof(*shapes) + 16];
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(test_variables_of_3_6),
-		cmocka_unit_test(test_python_2_is_refused),
 		cmocka_unit_test(test_rare_shapes),
 		cmocka_unit_test(test_emulated),
 		cmocka_unit_test(test_not_elf),

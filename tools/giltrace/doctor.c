@@ -21,6 +21,7 @@
 static const char *const event_names[] = {
 	[PROBE_BLOCKED] = "blocked",   [PROBE_WAITED] = "waited",     [PROBE_ACQUIRED] = "acquired",
 	[PROBE_RELEASED] = "released", [PROBE_SWITCHED] = "switched",
+	[PROBE_TAKING] = "taking",     [PROBE_TAKEN] = "taken",
 };
 
 static void print_check(const char *what, const char *answer)

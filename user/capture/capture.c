@@ -195,7 +195,7 @@ static size_t choose_sites(const struct probe_plan *plan, enum trace_level level
 
 	for (size_t i = 0; i < plan->site_count && count < LINKS_MAX_SITES; i++) {
 		const struct probe_site *site = &plan->sites[i];
-		bool at_cond = site->event == PROBE_BLOCKED || site->event == PROBE_RELEASED;
+		bool at_cond = site->event != PROBE_ACQUIRED && site->event != PROBE_SWITCHED;
 
 		if (!is_needed(plan, level, site->event))
 			continue;

@@ -267,6 +267,8 @@ static int collect_waiting_at_start(struct capture *capture, struct trace *trace
 	uint32_t tid, *previous = NULL;
 	uint64_t woken_ns;
 
+	if (capture->plan->layout.lock_variable)
+		return 0; /* these slept for any of the program's own locks: nothing told which */
 	for (uint32_t i = 0; i < capture->slots && trace->gil_count; i++, previous = &tid) {
 		struct trace_thread *thread;
 

@@ -49,7 +49,8 @@ static struct bpf_program *program_of(struct giltrace_bpf *bpf, enum probe_event
 	struct bpf_program *programs[PROBE_EVENTS] = {
 		[PROBE_BLOCKED] = bpf->progs.probe_blocked,   [PROBE_WAITED] = bpf->progs.probe_waited,
 		[PROBE_ACQUIRED] = bpf->progs.probe_acquired, [PROBE_RELEASED] = bpf->progs.probe_released,
-		[PROBE_SWITCHED] = bpf->progs.probe_switched,
+		[PROBE_SWITCHED] = bpf->progs.probe_switched, [PROBE_TAKING] = bpf->progs.probe_taking,
+		[PROBE_TAKEN] = bpf->progs.probe_taken,
 	};
 
 	return programs[event];

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "user/target/call_sites.h"
+#include "user/target/cpython_build.h"
 #include "user/target/cpython_layout.h"
 #include "user/target/plan.h"
 #include "user/target/runtime.h"
@@ -32,17 +32,7 @@ static const char *const functions[FUNCTIONS] = {
 	[WAIT] = "pthread_cond_wait",
 };
 
-/* One file while its plan is made. */
-struct build {
-	struct elf_image *image;
-	struct disassembly *disassembly;
-	struct call_sites calls;
-	struct probe_plan *plan;
-	char *why;
-	size_t why_size;
-};
-
-__attribute__((format(printf, 3, 4))) static int refuse(struct build *build, int err, const char *format, ...)
+int build__refuse(struct build *build, int err, const char *format, ...)
 {
 	va_list arguments;
 
@@ -52,7 +42,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct build *build, int
 	return err;
 }
 
-__attribute__((format(printf, 2, 3))) static void note(struct build *build, const char *format, ...)
+void build__note(struct build *build, const char *format, ...)
 {
 	size_t used = strlen(build->plan->notes);
 	va_list arguments;
@@ -165,20 +155,23 @@ static int check_version(struct build *build)
 	if (err == -ENOENT || err == -EFAULT)
 		err = version_from_code(build);
 	if (err == -ENOENT || err == -EFAULT || err == -E2BIG)
-		return refuse(build, -ENOTSUP,
-			      "it is a Python whose version cannot be told; 3.6 and later are supported");
+		return build__refuse(build, -ENOTSUP,
+				     "it is a Python whose version cannot be told; 2.7, 3.6 and later are supported");
 	if (err)
 		return err;
 	err = cpython_layout__find(build->image, cpython__version(plan) >> 8, &plan->cpython, &reason);
 	if (err == -ENOTSUP)
-		return refuse(build, err, "Python %s %s", plan->version, reason);
+		return build__refuse(build, err, "Python %s %s", plan->version, reason);
 	if (err)
 		return err;
 	if (plan->cpython.guessed)
-		note(build,
-		     "Python %s is not known to giltrace: its layout was guessed, and is checked while it is traced.\n",
-		     plan->version);
-	plan->design = cpython__version(plan) >= 0x030c00 ? "per-interpreter" : "interval";
+		build__note(build,
+			    "Python %s is not known to giltrace: its layout was guessed, and is checked while it is "
+			    "traced.\n",
+			    plan->version);
+	plan->design = plan->cpython.version >= 0x030c   ? "per-interpreter"
+		       : plan->cpython.version >= 0x0300 ? "interval"
+							 : "ticks";
 	return 0;
 }
 
@@ -188,11 +181,12 @@ static int add_site(struct build *build, enum probe_event event, uint64_t addres
 	struct probe_site *site = &plan->sites[plan->site_count];
 
 	if (plan->site_count == PLAN_MAX_SITES)
-		return refuse(build, -ENOTSUP, "it calls %s and the like in more than %d places", functions[SIGNAL],
-			      PLAN_MAX_SITES);
+		return build__refuse(build, -ENOTSUP, "it calls %s and the like in more than %d places",
+				     build->functions[0], PLAN_MAX_SITES);
 	*site = (struct probe_site){.event = event, .address = address, .emulated = emulated};
 	if (elf_image__file_offset(build->image, address, &site->file_offset))
-		return refuse(build, -ENOTSUP, "the code at 0x%llx is not in the file", (unsigned long long)address);
+		return build__refuse(build, -ENOTSUP, "the code at 0x%llx is not in the file",
+				     (unsigned long long)address);
 	snprintf(site->instruction, sizeof(site->instruction), "%s", text);
 	plan->site_count++;
 	return 0;
@@ -204,6 +198,7 @@ static bool tests_result(const cs_insn *instruction)
 	static const uint8_t forms[][6] = {
 		{3, 0x83, 0xf8, 0x6e}, /* the length first */
 		{5, 0x3d, 0x6e, 0x00, 0x00, 0x00},
+		{3, 0x83, 0xf8, 0xff}, /* cmp $-1,%eax: sem_wait's error */
 		{2, 0x85, 0xc0},
 	};
 
@@ -213,16 +208,14 @@ static bool tests_result(const cs_insn *instruction)
 	return false;
 }
 
-/*
- * The first conditional jump on the result of a timedwait, which is still in eax there: 0 or ETIMEDOUT. The compiler
- * may schedule moves before and after the comparison.
- */
-static int add_waited(struct build *build, const struct call_site *call)
+/* The compiler may schedule moves before and after the comparison. */
+int build__add_result_jump(struct build *build, enum probe_event event, const struct call_site *call, bool *found)
 {
 	const cs_insn *instruction;
 	bool tested = false;
 	int near = 0, err = disassembly__start(build->disassembly, &call->function, true);
 
+	*found = false;
 	while (!err && near < 8 && (instruction = disassembly__next(build->disassembly))) {
 		char text[48];
 
@@ -231,7 +224,8 @@ static int add_waited(struct build *build, const struct call_site *call)
 		near++;
 		if (tested && instruction__is_conditional_jump(instruction)) {
 			instruction__text(instruction, text, sizeof(text));
-			return add_site(build, PROBE_WAITED, instruction->address, true, text);
+			*found = true;
+			return add_site(build, event, instruction->address, true, text);
 		}
 		if (instruction__is_branch(instruction))
 			break;
@@ -241,10 +235,20 @@ static int add_waited(struct build *build, const struct call_site *call)
 			 (tested && instruction->id != X86_INS_MOV && instruction->id != X86_INS_LEA))
 			break;
 	}
-	note(build,
-	     "The jump on the result of %s at 0x%llx was not found: timeouts are not told from stolen wake-ups.\n",
-	     functions[TIMEDWAIT], (unsigned long long)call->address);
 	return err == -ENOMEM ? err : 0;
+}
+
+static int add_waited(struct build *build, const struct call_site *call)
+{
+	bool found;
+	int err = build__add_result_jump(build, PROBE_WAITED, call, &found);
+
+	if (!err && !found)
+		build__note(build,
+			    "The jump on the result of %s at 0x%llx was not found: timeouts are not told from stolen "
+			    "wake-ups.\n",
+			    functions[TIMEDWAIT], (unsigned long long)call->address);
+	return err;
 }
 
 /* Whether a jump within the function enters at an address in (after, last]. */
@@ -287,14 +291,14 @@ static bool find_stand_in(struct build *build, const struct call_site *call, uin
 	return *address && !is_entered(build, call, *address, call->address);
 }
 
-static int add_call(struct build *build, enum probe_event event, const struct call_site *call)
+int build__add_call(struct build *build, enum probe_event event, const struct call_site *call)
 {
 	char text[48];
 	uint64_t address;
 
 	if (call->kind == CALL_TAIL_IF)
-		note(build, "The %s at 0x%llx is a conditional jump: the probe there is hit too often.\n",
-		     functions[call->callee], (unsigned long long)call->address);
+		build__note(build, "The %s at 0x%llx is a conditional jump: the probe there is hit too often.\n",
+			    build->functions[call->callee], (unsigned long long)call->address);
 	if (call->emulated)
 		return add_site(build, event, call->address, true, call->text);
 	if (find_stand_in(build, call, &address, text, sizeof(text)))
@@ -346,55 +350,61 @@ static void note_slow_sites(struct build *build)
 	for (size_t i = 0; i < build->plan->site_count; i++)
 		slow += !build->plan->sites[i].emulated;
 	if (slow)
-		note(build,
-		     "The kernel does not emulate the instruction at %zu of %zu sites: a hit costs some 15 us, not "
-		     "1.\n",
-		     slow, build->plan->site_count);
+		build__note(
+			build,
+			"The kernel does not emulate the instruction at %zu of %zu sites: a hit costs some 15 us, not "
+			"1.\n",
+			slow, build->plan->site_count);
 }
 
 static int check_sites(struct build *build)
 {
 	if (!first_site(build, PROBE_BLOCKED))
-		return refuse(build, -ENOTSUP, "no call of %s was found in it, so its GIL cannot be watched",
-			      functions[TIMEDWAIT]);
+		return build__refuse(build, -ENOTSUP, "no call of %s was found in it, so its GIL cannot be watched",
+				     functions[TIMEDWAIT]);
 	if (!first_site(build, PROBE_ACQUIRED))
-		return refuse(build, -ENOTSUP, "no call of %s was found in the function that takes the GIL",
-			      functions[SIGNAL]);
+		return build__refuse(build, -ENOTSUP, "no call of %s was found in the function that takes the GIL",
+				     functions[SIGNAL]);
 	if (!first_site(build, PROBE_RELEASED))
-		return refuse(build, -ENOTSUP, "no call of %s was found that releases the GIL", functions[SIGNAL]);
+		return build__refuse(build, -ENOTSUP, "no call of %s was found that releases the GIL",
+				     functions[SIGNAL]);
 	if (!first_site(build, PROBE_SWITCHED))
-		note(build, "No call of %s was found: forced releases are not told from voluntary ones.\n",
-		     functions[WAIT]);
+		build__note(build, "No call of %s was found: forced releases are not told from voluntary ones.\n",
+			    functions[WAIT]);
+	return 0;
+}
+
+static void note_sites(struct build *build)
+{
 	note_slow_sites(build);
 	if (build->calls.unverified)
-		note(build, "%zu possible calls in code that could not be disassembled were left out.\n",
-		     build->calls.unverified);
-	return 0;
+		build__note(build, "%zu possible calls in code that could not be disassembled were left out.\n",
+			    build->calls.unverified);
 }
 
 static int find_sites(struct build *build)
 {
-	int err = call_sites__find(build->image, build->disassembly, functions, FUNCTIONS, &build->calls);
+	int err;
+
+	build->functions = functions;
+	err = call_sites__find(build->image, build->disassembly, functions, FUNCTIONS, &build->calls);
 
 	if (err == -E2BIG)
-		return refuse(build, -ENOTSUP, "its code is absurdly large, or calls %s absurdly often",
-			      functions[SIGNAL]);
+		return build__refuse(build, -ENOTSUP, "its code is absurdly large, or calls %s absurdly often",
+				     functions[SIGNAL]);
 	for (size_t i = 0; !err && i < build->calls.count; i++) {
 		const struct call_site *call = &build->calls.sites[i];
 
 		if (call->kind == CALL_BY_REGISTER) {
-			note(build, "At 0x%llx %s is loaded into a register: calls through it are not seen.\n",
-			     (unsigned long long)call->address, functions[call->callee]);
+			build__note(build, "At 0x%llx %s is loaded into a register: calls through it are not seen.\n",
+				    (unsigned long long)call->address, functions[call->callee]);
 			continue;
 		}
-		err = add_call(build, event_of(build, call), call);
+		err = build__add_call(build, event_of(build, call), call);
 		if (!err && call->callee == TIMEDWAIT)
 			err = add_waited(build, call);
 	}
-	err = err ? err : check_sites(build);
-	if (!err)
-		qsort(build->plan->sites, build->plan->site_count, sizeof(*build->plan->sites), compare_sites);
-	return err;
+	return err ? err : check_sites(build);
 }
 
 /* 3.6 keeps the GIL in separate static variables. What take_gil says about where they are: addresses, 0 unknown. */
@@ -488,7 +498,7 @@ static int find_static_layout(struct build *build)
 	if (err == -ENOMEM)
 		return err;
 	if (err || !gil.cond || !gil.mutex || !gil.switch_cond)
-		return refuse(build, -ENOTSUP, "the variables of its GIL could not be told from its code");
+		return build__refuse(build, -ENOTSUP, "the variables of its GIL could not be told from its code");
 	plan->root = gil.cond;
 	plan->layout.cond = 0;
 	plan->layout.mutex = offset_from(gil.mutex, gil.cond);
@@ -496,7 +506,8 @@ static int find_static_layout(struct build *build)
 	plan->layout.locked = offset_from(gil.locked, gil.cond);
 	plan->layout.last_holder = offset_from(gil.last_holder, gil.cond);
 	if (!gil.locked || !gil.last_holder)
-		note(build, "Where the GIL keeps its state and holder was not found: who holds it is known from events "
+		build__note(build,
+			    "Where the GIL keeps its state and holder was not found: who holds it is known from events "
 			    "only.\n");
 	return 0;
 }
@@ -541,11 +552,19 @@ static int make_plan(struct build *build)
 		return err;
 	err = disassembly__open(build->image, &build->disassembly);
 	err = err ? err : check_version(build);
-	err = err ? err : find_sites(build);
-	err = err ? err : fill_layout(build);
+	if (!err && build->plan->cpython.version < 0x0300) {
+		err = build__find_ticks(build);
+	} else {
+		err = err ? err : find_sites(build);
+		err = err ? err : fill_layout(build);
+	}
+	if (!err) {
+		qsort(build->plan->sites, build->plan->site_count, sizeof(*build->plan->sites), compare_sites);
+		note_sites(build);
+	}
 	if (err == -ENOEXEC && !*build->why) /* a Python, whatever else it is */
-		return refuse(build, -ENOTSUP, "this Python cannot be looked into: %s",
-			      elf_image__reason(build->image));
+		return build__refuse(build, -ENOTSUP, "this Python cannot be looked into: %s",
+				     elf_image__reason(build->image));
 	return err;
 }
 
@@ -559,12 +578,12 @@ int cpython__plan_file(int fd, struct probe_plan *plan, char *why, size_t why_si
 	snprintf(why, why_size, "%s", "");
 	err = elf_image__open(fd, &build.image, &reason);
 	if (err == -ENOEXEC)
-		return refuse(&build, err, "%s", reason);
+		return build__refuse(&build, err, "%s", reason);
 	if (err)
 		return err;
 	err = make_plan(&build);
 	if (err && err != -ENOENT && !*why)
-		refuse(&build, err, "%s", err == -ENOEXEC ? elf_image__reason(build.image) : strerror(-err));
+		build__refuse(&build, err, "%s", err == -ENOEXEC ? elf_image__reason(build.image) : strerror(-err));
 	call_sites__free(&build.calls);
 	disassembly__close(build.disassembly);
 	elf_image__close(build.image);
@@ -583,6 +602,11 @@ static int bind_to_process(int fd, const struct mapping *file, struct probe_plan
 	plan->file = *file;
 	err = elf_image__load_bias(image, file->start, file->file_offset, &plan->load_bias);
 	elf_image__close(image);
+	if (!err && plan->cpython.version < 0x0300) {
+		plan->layout.lock_variable = (int64_t)(plan->load_bias + plan->root);
+		if (plan->cpython.current_thread)
+			plan->layout.last_holder = (int64_t)(plan->load_bias + plan->cpython.current_thread);
+	}
 	return err;
 }
 

@@ -9,6 +9,7 @@
 
 /* The versions that say nothing about themselves. */
 static const struct cpython_layout layouts[] = {
+	{.version = 0x0207, .interpreter = 8, .thread_id = 144},
 	{.version = 0x0306, .interpreter = 16, .thread_id = 152},
 	{.version = 0x0307, .interpreter = 16, .thread_id = 176, .main_interpreter = 32},
 	{.version = 0x0308, .interpreter = 16, .thread_id = 176, .main_interpreter = 40},
@@ -134,6 +135,6 @@ int cpython_layout__find(struct elf_image *image, uint32_t version, struct cpyth
 			*out = layouts[i];
 			return 0;
 		}
-	*reason = "is not supported; 3.6 and later are";
+	*reason = "is not supported; 2.7, 3.6 and later are";
 	return -ENOTSUP;
 }

@@ -20,6 +20,8 @@ struct cpython_layout {
 	uint32_t interpreter_id;
 	uint32_t interpreter_gil; /* PyInterpreterState.ceval.gil, a pointer; behind it the int own_gil */
 	uint32_t gil_shift;       /* what precedes the lock's usual fields: `enabled` of free-threaded builds */
+	uint64_t current_thread;  /* 2.7: _PyThreadState_Current, an address in the file */
+	uint64_t check_interval;  /* 2.7: _Py_CheckInterval, the same */
 	bool free_threaded;
 	bool guessed; /* the version is not known: what is seen must bear the layout out */
 };

@@ -120,6 +120,10 @@ int cpython__main_lock(const struct process *process, const struct probe_plan *p
 
 	if (!plan->root)
 		return -ENOENT;
+	if (plan->layout.lock_variable) {
+		err = read_word(process, (uint64_t)plan->layout.lock_variable, lock);
+		return err ? err : *lock ? 0 : -ENOENT; /* 2.7: none before the first thread is started */
+	}
 	if (!layout->main_interpreter) { /* 3.6: static variables */
 		*lock = plan->load_bias + plan->root;
 		return 0;
@@ -202,6 +206,7 @@ static void describe_holder(const struct process *process, const struct cpython_
 }
 
 /* 3.6: the interval and the switch number are variables of their own, and are not looked for. */
+
 static int describe_static(const struct process *process, const struct probe_plan *plan,
 			   const struct cpython_layout *layout, uint64_t lock, char *out, size_t size)
 {
@@ -222,6 +227,28 @@ static int describe_static(const struct process *process, const struct probe_pla
 	return 0;
 }
 
+/* 2.7: the semaphore's value is in its first word (glibc, x86-64). */
+static int describe_ticks(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
+			  size_t size)
+{
+	uint64_t thread_state = 0;
+	uint32_t value;
+	int32_t ticks = 0;
+	char holder[64] = "held";
+	int err = process__read(process, lock, &value, sizeof(value));
+
+	if (err)
+		return err;
+	if (plan->cpython.check_interval)
+		process__read(process, plan->load_bias + plan->cpython.check_interval, &ticks, sizeof(ticks));
+	if (plan->layout.last_holder != UNKNOWN_OFFSET)
+		read_word(process, (uint64_t)plan->layout.last_holder, &thread_state);
+	if (!value && thread_state)
+		describe_holder(process, &plan->cpython, thread_state, true, holder, sizeof(holder));
+	snprintf(out, size, "check interval %" PRId32 " ticks, %s", ticks, value ? "free" : holder);
+	return 0;
+}
+
 int cpython__describe(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
 		      size_t size)
 {
@@ -230,6 +257,8 @@ int cpython__describe(const struct process *process, const struct probe_plan *pl
 	char holder[64];
 	int err;
 
+	if (plan->layout.lock_variable)
+		return describe_ticks(process, plan, lock, out, size);
 	if (!layout->main_interpreter)
 		return describe_static(process, plan, layout, lock, out, size);
 	err = process__read(process, lock + layout->gil_shift, &gil, sizeof(gil));

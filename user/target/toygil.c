@@ -89,7 +89,7 @@ static int add_note(struct elf_image *image, struct probe_plan *plan, const stru
 	if (strcmp(note->provider, "gil"))
 		return 0;
 	for (enum probe_event event = 0; event < PROBE_EVENTS; event++)
-		if (!strcmp(note->name, event_names[event]))
+		if (event_names[event] && !strcmp(note->name, event_names[event]))
 			return add_site(image, plan, event, note->address + base - note->base);
 	return 0;
 }

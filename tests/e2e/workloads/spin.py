@@ -6,7 +6,8 @@ import threading
 import time
 
 threads, interval, seconds = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
-sys.setswitchinterval(interval)
+if hasattr(sys, "setswitchinterval"):  # 2.7 has none
+    sys.setswitchinterval(interval)
 end = time.time() + seconds
 joining = []
 
