@@ -39,11 +39,16 @@ def value_at(histogram, rank):
     return histogram["max_ns"], histogram["max_ns"]
 
 
+def disturbed(count):
+    """How many of so many events may have lost the CPU within their probe."""
+    return 1 + int(DISTURBED_SHARE * count)
+
+
 def percentile_bounds(true, percent, event_ns):
     """What a percentile may read: within the error and the probe's cost, and with DISTURBED_SHARE of the events, and
     one more, displaced by a lost CPU."""
     rank = -(-true["count"] * percent // 100)
-    slack = 1 + int(DISTURBED_SHARE * true["count"])
+    slack = disturbed(true["count"])
     slack_ns = PROBE_EVENTS * event_ns
     least = value_at(true, max(1, rank - slack))[0]
     most = value_at(true, min(true["count"], rank + slack))[1]
@@ -52,10 +57,10 @@ def percentile_bounds(true, percent, event_ns):
 
 class Truth(TraceTest):
     @staticmethod
-    def compare_times(where, traced, true, event_ns, again):
+    def compare_times(where, traced, true, event_ns, longest_ns, again):
         if not true["count"]:
             return
-        allowed = SUM_SHARE * true["sum_ns"] + 2 * event_ns * true["count"]
+        allowed = SUM_SHARE * true["sum_ns"] + 2 * event_ns * true["count"] + disturbed(true["count"]) * longest_ns
         if abs(traced["sum_ns"] - true["sum_ns"]) > allowed:
             raise Disturbed("%s.sum_ns: traced %d, truth %d, allowed difference %d%s" %
                             (where, traced["sum_ns"], true["sum_ns"], allowed, again))
@@ -99,7 +104,7 @@ class Truth(TraceTest):
         event_ns = max(SUM_EVENT, truth["probes"]["cost_ns_per_hit"])
         for where, traced, true in pairs:
             for key in ("wait", "hold"):
-                self.compare_times("%s: %s" % (where, key), traced[key], true[key], event_ns, again)
+                self.compare_times("%s: %s" % (where, key), traced[key], true[key], event_ns, truth["probes"]["longest_ns"], again)
 
     def check(self, design, program, threads):
         for attempt in range(ATTEMPTS):

@@ -27,7 +27,8 @@ struct blamed {
 
 struct books {
 	struct trace_counts counts;
-	uint64_t events, probe_ns; /* how many probes were passed, and the time in those whose time counts */
+	uint64_t events;                     /* how many probes were passed */
+	uint64_t probe_ns, longest_probe_ns; /* the time in those whose time counts */
 	struct histogram wait, hold, handoff;
 	uint64_t attempts[ATTEMPTS_BUCKETS];
 	uint64_t held_since, waiting_since; /* 0: not holding, not waiting */

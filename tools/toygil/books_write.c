@@ -95,19 +95,26 @@ static int add_interpreter(struct trace *trace, const struct interpreter *interp
 	return err;
 }
 
-/* The time that the threads spent in probes: much more than nothing only when somebody traces them. */
-static double probe_ns(const struct runtime *runtime)
+/* What the probes took: much more than nothing only when somebody traces them. */
+static void fill_probes(struct trace_probes *probes, const struct runtime *runtime)
 {
-	double sum = 0;
+	double sum = 0, longest = 0;
 
 	for (uint32_t i = 0; i < runtime->interpreter_count; i++) {
 		const struct interpreter *interpreter = &runtime->interpreters[i];
 
-		for (uint32_t t = 0; t < interpreter->thread_count; t++)
-			if (interpreter->threads[t]->books)
-				sum += (double)interpreter->threads[t]->books->probe_ns;
+		for (uint32_t t = 0; t < interpreter->thread_count; t++) {
+			const struct books *books = interpreter->threads[t]->books;
+
+			if (!books)
+				continue;
+			sum += (double)books->probe_ns;
+			longest = (double)books->longest_probe_ns > longest ? (double)books->longest_probe_ns : longest;
+		}
 	}
-	return sum;
+	if (probes->hits)
+		probes->cost_ns_per_hit = sum / (double)probes->hits;
+	probes->longest_ns = longest;
 }
 
 static int fill(struct trace *trace, const struct runtime *runtime)
@@ -125,8 +132,7 @@ static int fill(struct trace *trace, const struct runtime *runtime)
 	trace->end = TRACE_END_EXITED;
 	for (uint32_t i = 0; !err && i < runtime->interpreter_count; i++)
 		err = add_interpreter(trace, &runtime->interpreters[i], runtime->ended_ns);
-	if (trace->probes.hits)
-		trace->probes.cost_ns_per_hit = probe_ns(runtime) / (double)trace->probes.hits;
+	fill_probes(&trace->probes, runtime);
 	return err ? err : trace__finish(trace);
 }
 

@@ -65,6 +65,8 @@ static inline uint64_t middle_of_event(struct books *books, uint64_t before)
 	uint64_t took = clock__now() - before;
 
 	books->probe_ns += took;
+	if (took > books->longest_probe_ns)
+		books->longest_probe_ns = took;
 	return before + took / 2;
 }
 

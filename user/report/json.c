@@ -49,8 +49,8 @@ static json_t *buckets(const struct distribution *distribution)
 		uint64_t low, high;
 
 		distribution__bounds(bucket->index, &low, &high);
-		json_array_append_new(list, json_pack("[o, o, o]", number(low),
-		                                      known(high != UINT64_MAX, high), number(bucket->count)));
+		json_array_append_new(list, json_pack("[o, o, o]", number(low), known(high != UINT64_MAX, high),
+						      number(bucket->count)));
 	}
 	return list;
 }
@@ -60,12 +60,12 @@ static json_t *distribution(const struct distribution *d)
 	bool any = d->count > 0;
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "count", number(d->count), "sum_ns",
-	                 number(d->sum_ns), "min_ns", known(any, d->min_ns), "max_ns", known(any, d->max_ns), "p50_ns",
-	                 known(any, distribution__percentile(d, 50)), "p90_ns",
-	                 known(any, distribution__percentile(d, 90)), "p99_ns",
-	                 known(any, distribution__percentile(d, 99)), "p999_ns",
-	                 known(any, distribution__percentile(d, 99.9)), "error_pct", DISTRIBUTION_ERROR_PCT, "buckets",
-	                 buckets(d));
+			 number(d->sum_ns), "min_ns", known(any, d->min_ns), "max_ns", known(any, d->max_ns), "p50_ns",
+			 known(any, distribution__percentile(d, 50)), "p90_ns",
+			 known(any, distribution__percentile(d, 90)), "p99_ns",
+			 known(any, distribution__percentile(d, 99)), "p999_ns",
+			 known(any, distribution__percentile(d, 99.9)), "error_pct", DISTRIBUTION_ERROR_PCT, "buckets",
+			 buckets(d));
 }
 
 /* The counts, which a lock and a thread share. */
@@ -86,9 +86,9 @@ static void add_counts(json_t *object, const struct trace_counts *counts, bool a
 static json_t *open_intervals(const struct trace_open *open, bool all)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "holds_at_start", known(all, open->holds_at_start),
-	                 "holds_at_end", known(all, open->holds_at_end), "held_ns", known(all, open->held_ns),
-	                 "waits_at_start", number(open->waits_at_start), "waits_at_end", number(open->waits_at_end),
-	                 "waited_ns", number(open->waited_ns));
+			 "holds_at_end", known(all, open->holds_at_end), "held_ns", known(all, open->held_ns),
+			 "waits_at_start", number(open->waits_at_start), "waits_at_end", number(open->waits_at_end),
+			 "waited_ns", number(open->waited_ns));
 }
 
 static json_t *attempts(const struct trace_gil *gil)
@@ -114,8 +114,7 @@ static json_t *gils(const struct trace *trace)
 		json_t *object = json_object();
 
 		json_object_set_new(object, "gil", address(gil->address));
-		json_object_set_new(object, "interpreter",
-		                    known(gil->interpreter >= 0, (uint64_t)gil->interpreter));
+		json_object_set_new(object, "interpreter", known(gil->interpreter >= 0, (uint64_t)gil->interpreter));
 		json_object_set_new(object, "pid", number(gil->pid));
 		add_counts(object, &gil->counts, all);
 		json_object_set_new(object, "wait", distribution(&gil->wait));
@@ -144,8 +143,9 @@ static json_t *threads(const struct trace *trace)
 		json_object_set_new(object, "pid", number(thread->pid));
 		json_object_set_new(object, "ended", json_boolean(thread->ended));
 		add_counts(object, &thread->counts, all);
-		json_object_set_new(object, "held_on_cpu_ns",
-		                    known(all, thread->counts.held_ns > off_cpu ? thread->counts.held_ns - off_cpu : 0));
+		json_object_set_new(
+			object, "held_on_cpu_ns",
+			known(all, thread->counts.held_ns > off_cpu ? thread->counts.held_ns - off_cpu : 0));
 		json_object_set_new(object, "held_runnable_ns", known(all, thread->held_runnable_ns));
 		json_object_set_new(object, "held_blocked_ns", known(all, thread->held_blocked_ns));
 		json_object_set_new(object, "wait", distribution(&thread->wait));
@@ -163,11 +163,10 @@ static json_t *blame(const struct trace *trace)
 	for (size_t i = 0; i < trace->blame_count; i++) {
 		const struct trace_blame *pair = &trace->blame[i];
 
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:[]}", "waiter",
-		                                      number(pair->waiter), "holder",
-		                                      known(pair->holder != 0, pair->holder), "gil",
-		                                      address(pair->gil), "waits", number(pair->waits), "wait_ns",
-		                                      number(pair->wait_ns), "stack"));
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:[]}", "waiter", number(pair->waiter),
+						      "holder", known(pair->holder != 0, pair->holder), "gil",
+						      address(pair->gil), "waits", number(pair->waits), "wait_ns",
+						      number(pair->wait_ns), "stack"));
 	}
 	return list;
 }
@@ -175,7 +174,7 @@ static json_t *blame(const struct trace *trace)
 static json_t *target(const struct trace_target *target)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "pid", number(target->pid), "exe", text(target->exe), "runtime",
-	                 text(target->runtime), "version", text(target->version), "design", text(target->design));
+			 text(target->runtime), "version", text(target->version), "design", text(target->design));
 }
 
 static const char *end_name(enum trace_end end)
@@ -199,18 +198,20 @@ static json_t *document(const struct trace *trace)
 	json_object_set_new(root, "schema", json_string("giltrace/1"));
 	json_object_set_new(root, "target", target(&trace->target));
 	json_object_set_new(root, "window",
-	                    json_pack("{s:o, s:o, s:s, s:o}", "start_ns", number(trace->start_ns), "duration_ns",
-	                              number(trace->duration_ns), "ended_by", end_name(trace->end), "children",
-	                              number(trace->children)));
+			    json_pack("{s:o, s:o, s:s, s:o}", "start_ns", number(trace->start_ns), "duration_ns",
+				      number(trace->duration_ns), "ended_by", end_name(trace->end), "children",
+				      number(trace->children)));
 	json_object_set_new(root, "probes",
-	                    json_pack("{s:s, s:o, s:o, s:o, s:f}", "level",
-	                              trace->level == TRACE_ALL ? "all" : "waits", "hits", number(trace->probes.hits),
-	                              "cost_ns_per_hit", measured(trace->probes.cost_ns_per_hit), "overhead_pct",
-	                              measured(trace->probes.overhead_pct), "coverage_pct", trace->probes.coverage_pct));
+			    json_pack("{s:s, s:o, s:o, s:o, s:o, s:f}", "level",
+				      trace->level == TRACE_ALL ? "all" : "waits", "hits", number(trace->probes.hits),
+				      "cost_ns_per_hit", measured(trace->probes.cost_ns_per_hit), "longest_ns",
+				      measured(trace->probes.longest_ns), "overhead_pct",
+				      measured(trace->probes.overhead_pct), "coverage_pct",
+				      trace->probes.coverage_pct));
 	json_object_set_new(root, "lost",
-	                    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "events", number(lost->events), "stacks",
-	                              number(lost->stacks), "threads", number(lost->threads), "probes",
-	                              number(lost->probes), "gils", number(lost->gils), "pairs", number(lost->pairs)));
+			    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "events", number(lost->events), "stacks",
+				      number(lost->stacks), "threads", number(lost->threads), "probes",
+				      number(lost->probes), "gils", number(lost->gils), "pairs", number(lost->pairs)));
 	json_object_set_new(root, "gils", gils(trace));
 	json_object_set_new(root, "threads", threads(trace));
 	json_object_set_new(root, "blame", blame(trace));

@@ -15,6 +15,7 @@ struct trace *trace__new(void)
 	trace->target.runtime = "";
 	trace->target.design = "";
 	trace->probes.cost_ns_per_hit = -1;
+	trace->probes.longest_ns = -1;
 	trace->probes.overhead_pct = -1;
 	trace->probes.coverage_pct = 100;
 	return trace;

@@ -89,6 +89,7 @@ struct trace_target {
 struct trace_probes {
 	uint64_t hits;
 	double cost_ns_per_hit; /* negative: not measured */
+	double longest_ns;      /* the longest that one took; negative: not measured */
 	double overhead_pct;    /* of one CPU; negative: not measured */
 	double coverage_pct;    /* share of the window in which holds were probed */
 };
