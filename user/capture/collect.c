@@ -331,6 +331,8 @@ static uint64_t skipped_hits(const struct capture *capture)
 static void fill_target(const struct capture *capture, struct trace *trace)
 {
 	trace->target.pid = (uint32_t)process__pid(capture->process);
+	if (process__pid_in_namespace(capture->process) != process__pid(capture->process))
+		trace->target.pid_in_namespace = (uint32_t)process__pid_in_namespace(capture->process);
 	snprintf(trace->target.exe, sizeof(trace->target.exe), "%s", process__exe(capture->process));
 	trace->target.runtime = capture->plan->runtime;
 	trace->target.design = capture->plan->design;

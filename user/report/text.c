@@ -26,9 +26,11 @@ static void print_header(const struct trace *trace, FILE *out)
 	char time[FORMAT_SIZE], exe[128];
 	const char *base = strrchr(trace->target.exe, '/');
 
-	fprintf(out, "%s (pid %" PRIu32 "), %s %s, traced for %s%s\n",
-	        format_name(exe, sizeof(exe), base ? base + 1 : trace->target.exe, 24), trace->target.pid,
-	        runtime_title(&trace->target), trace->target.version, format_time(time, trace->duration_ns),
+	fprintf(out, "%s (pid %" PRIu32, format_name(exe, sizeof(exe), base ? base + 1 : trace->target.exe, 24),
+	        trace->target.pid);
+	if (trace->target.pid_in_namespace)
+		fprintf(out, ", in its namespace %" PRIu32, trace->target.pid_in_namespace);
+	fprintf(out, "), %s %s, traced for %s%s\n", runtime_title(&trace->target), trace->target.version, format_time(time, trace->duration_ns),
 	        trace->level == TRACE_WAITS ? ", waits only" : "");
 	if (trace->end == TRACE_END_EXITED)
 		fprintf(out, "The process ended; that ended the trace.\n");

@@ -80,6 +80,7 @@ struct trace_blame {
 
 struct trace_target {
 	uint32_t pid;
+	uint32_t pid_in_namespace; /* as it knows itself; 0: the same */
 	char exe[4096];
 	const char *runtime; /* "cpython", "toygil"; static */
 	char version[32];    /* "" : unknown */
