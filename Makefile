@@ -16,15 +16,16 @@ LIBRARIES := -lbpf -ldw -lelf -lz -lcapstone -ljansson -lpthread -lm
 
 LIBRARY_SOURCES  := $(wildcard user/*/*.c)
 GILTRACE_SOURCES := $(wildcard tools/giltrace/*.c)
+TOYGIL_SOURCES   := $(wildcard tools/toygil/*.c)
 UNIT_SOURCES     := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS    := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-.PHONY: all deps test unit demo bench install asan fuzz format check-format clean
+.PHONY: all deps test demo bench install asan tsan fuzz format clean unit-programs
 .SECONDARY:
 
-all: $(BUILD)/bin/giltrace unit-programs
+all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs
 
 unit-programs: $(UNIT_PROGRAMS)
 
@@ -51,10 +52,22 @@ $(BUILD)/bin/giltrace: $(call objects,$(GILTRACE_SOURCES)) $(BUILD)/libgiltrace.
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
+$(BUILD)/tests/test_toygil_%: $(BUILD)/obj/tests/unit/test_toygil_%.o $(call objects,$(filter-out %/main.c,$(TOYGIL_SOURCES))) \
+		$(BUILD)/libgiltrace.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpthread -lm
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libgiltrace.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
+
+# toygil exports what a tracer reads of it (tools/toygil/tracer_symbols.h).
+$(BUILD)/bin/toygil: $(call objects,$(TOYGIL_SOURCES)) $(BUILD)/libgiltrace.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -rdynamic -o $@ $^ -ljansson -lpthread -lm
 
 deps:
 	sh tests/install-deps.sh
@@ -64,10 +77,44 @@ test: deps
 	$(MAKE) all
 	python3 tests/run.py --build $(BUILD)
 
+# Slow suites. FUZZ_SECONDS: how long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS   := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -I$(BUILD) -DCONTAINER_MAX_LENGTH=65536 -DTHREAD_MAX_STRING=65536 \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_TOYGIL  := $(filter-out %/main.c,$(TOYGIL_SOURCES)) user/trace/trace.c user/trace/distribution.c \
+	user/report/json.c user/report/safe_text.c
+FUZZ_LOCATOR := $(filter-out user/target/launch.c,$(wildcard user/target/*.c))
+
+fuzz: deps $(BUILD)/bin/toygil
+	sh tests/install-deps.sh fuzz
+	@mkdir -p $(BUILD)/fuzz/locator-corpus $(BUILD)/fuzz/toygil-corpus
+	$(CLANG) $(FUZZ_FLAGS) tests/fuzz/fuzz_locator.c $(FUZZ_LOCATOR) -ldw -lelf -lcapstone -o $(BUILD)/fuzz/locator
+	$(CLANG) $(FUZZ_FLAGS) tests/fuzz/fuzz_toygil.c $(FUZZ_TOYGIL) -ljansson -lpthread -lm -o $(BUILD)/fuzz/toygil
+	cc -O2 -shared -fPIC tests/unit/locator_fixture.c -o $(BUILD)/fuzz/locator-corpus/fixture.so
+	cp tools/toygil/programs/*.toy $(BUILD)/fuzz/toygil-corpus/
+	$(BUILD)/fuzz/locator -max_total_time=$(FUZZ_SECONDS) -timeout=2 -max_len=65536 $(BUILD)/fuzz/locator-corpus
+	$(BUILD)/fuzz/toygil -max_total_time=$(FUZZ_SECONDS) -timeout=10 $(BUILD)/fuzz/toygil-corpus
+
+# Data races: each program of toygil under each design that promises none, with 2 and 8 threads.
+TSAN_RUNS := $(foreach design,ticks interval per-interpreter free,$(foreach program,count-up sqrt sleep echo matmul hog \
+	refcount containers mixed,$(foreach threads,2 8,$(design)/$(program)/$(threads))))
+
+tsan: deps
+	$(MAKE) $(BUILD)/tsan/bin/toygil BUILD=$(BUILD)/tsan OPTIMISE="-O1 -g" SANITIZE="-fsanitize=thread"
+	@for run in $(TSAN_RUNS); do \
+		design=$${run%%/*}; rest=$${run#*/}; \
+		echo "  TSAN $$run"; \
+		TSAN_OPTIONS=halt_on_error=1:exitcode=66 $(BUILD)/tsan/bin/toygil --gil=$$design --threads=$${rest#*/} \
+			--duration=0.3 --truth=/dev/null $${rest%/*} >/dev/null || exit 1; \
+	done
+	@echo "no data race in $(words $(TSAN_RUNS)) runs"
+
 # The suite with address and undefined-behaviour sanitizers.
 asan: deps
 	$(MAKE) all BUILD=build/asan OPTIMISE="-O1 -g" SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 	python3 tests/run.py --build build/asan --sanitized
+
+$(call objects,tools/toygil/programs.c): $(wildcard tools/toygil/programs/*.toy)
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
@@ -76,10 +123,10 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-# The main job on what every machine has: a program with three threads, traced while it runs.
+# The main job on what every machine has: the toy runtime with an I/O thread beside two that compute, traced.
 demo: deps
 	$(MAKE) all
-	$(SUDO) $(BUILD)/bin/giltrace -- /usr/bin/python3 docs/examples/convoy.py
+	$(SUDO) $(BUILD)/bin/giltrace -- $(BUILD)/bin/toygil --threads=2 --duration=3 mixed
 
 # What tracing costs, as ratios measured in one run.
 bench: deps
@@ -88,6 +135,7 @@ bench: deps
 
 install: all
 	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace
+	install -D -m 755 $(BUILD)/bin/toygil $(DESTDIR)$(PREFIX)/bin/toygil
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what is missing to build and test giltrace on Debian or Ubuntu. Does nothing when all is there.
+# With the argument "fuzz" also clang's fuzzing runtime.
 set -eu
 
 packages="make gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev libdw-dev zlib1g-dev libcapstone-dev libjansson-dev
@@ -7,6 +8,10 @@ libcmocka-dev python3 bpftrace"
 # On Ubuntu, bpftool comes with linux-tools-common.
 if ! apt-cache show bpftool >/dev/null 2>&1 && apt-cache show linux-tools-common >/dev/null 2>&1; then
 	packages=$(echo "$packages" | sed 's/bpftool/linux-tools-common/')
+fi
+
+if [ "${1:-}" = fuzz ]; then
+	packages="$packages libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 fi
 
 missing=

@@ -222,6 +222,21 @@ class Interrupts(TraceTest):
         self.assertEqual(giltrace.wait(10), 3)
         self.assertEqual(len(giltrace.stderr.read().splitlines()), 1)
 
+    def test_command_that_never_is_python_and_ignores_it(self):
+        """The first Ctrl-C is the command's affair; the second ends giltrace, and lets the command be."""
+        giltrace = subprocess.Popen([GILTRACE, "--", "sh", "-c", "trap '' INT; echo ready; sleep 60"],
+                                    stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+        self.addCleanup(giltrace.stdout.close)
+        self.addCleanup(end, giltrace)
+        self.assertEqual(giltrace.stdout.readline(), b"ready\n")
+        os.killpg(giltrace.pid, signal.SIGINT)
+        time.sleep(0.3)
+        self.assertIsNone(giltrace.poll(), "one Ctrl-C that the command ignored ended giltrace")
+        os.killpg(giltrace.pid, signal.SIGINT)
+        self.assertEqual(giltrace.wait(10), -signal.SIGINT)
+        time.sleep(0.1)
+        os.killpg(giltrace.pid, signal.SIGKILL)  # raises when the command ended with giltrace
+
 
 def children(pid):
     with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:

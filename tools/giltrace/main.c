@@ -9,16 +9,17 @@
 #include <unistd.h>
 
 #include "tools/giltrace/commands.h"
+#include "user/report/safe_text.h"
 
 void complain(const char *format, ...)
 {
+	char message[4096], safe[SAFE_TEXT_SIZE];
 	va_list arguments;
 
 	va_start(arguments, format);
-	fprintf(stderr, "giltrace: ");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, "\n");
+	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
+	fprintf(stderr, "giltrace: %s\n", safe_text(safe, sizeof(safe), message)); /* it may name the target's files */
 }
 
 int status_of(int err)

@@ -160,6 +160,7 @@ int options__parse(struct options *options, int argc, char **argv)
 	*options = (struct options){.max_loss_pct = -1};
 	if (argc > 1 && !strcmp(argv[1], "doctor")) {
 		options->subcommand = COMMAND_DOCTOR;
+		argv[1] = argv[0]; /* getopt begins its messages with it */
 		argv++;
 		argc--;
 	}

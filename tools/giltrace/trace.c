@@ -61,6 +61,36 @@ static void release_signals(struct session *session)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static void swallow(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * While the command has no runtime yet there is nothing to report: the first SIGINT or SIGTERM is left to the command,
+ * which may ignore it; the second one ends giltrace.
+ */
+static void leave_signals_to_command(struct session *session)
+{
+	struct sigaction once = {.sa_handler = swallow, .sa_flags = SA_RESETHAND | SA_RESTART};
+
+	sigaction(SIGINT, &once, NULL);
+	sigaction(SIGTERM, &once, NULL);
+	release_signals(session);
+}
+
+static void take_signals_back(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+}
+
 static int open_capture(struct session *session)
 {
 	struct capture_options options = {
@@ -94,8 +124,11 @@ static int find_started(struct session *session)
 
 	if (!err)
 		err = launch__start(session->options->command, &session->launch, session->why, WHY_SIZE);
-	if (!err)
-		err = launch__find(session->launch, &session->process, &session->plan, session->why, WHY_SIZE);
+	if (err)
+		return err;
+	leave_signals_to_command(session);
+	err = launch__find(session->launch, &session->process, &session->plan, session->why, WHY_SIZE);
+	take_signals_back();
 	return err;
 }
 

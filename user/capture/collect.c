@@ -89,6 +89,7 @@ static bool read_lock(const struct capture *capture, const struct thread *thread
 static void fill_name(struct trace_thread *into, const struct thread *thread)
 {
 	char path[64];
+	size_t size;
 	FILE *file;
 
 	snprintf(into->name, sizeof(into->name), "%.*s", (int)sizeof(thread->name), thread->name);
@@ -98,8 +99,9 @@ static void fill_name(struct trace_thread *into, const struct thread *thread)
 	file = fopen(path, "re");
 	if (!file)
 		return;
-	if (fgets(into->name, sizeof(into->name), file))
-		into->name[strcspn(into->name, "\n")] = '\0';
+	size = fread(into->name, 1, sizeof(into->name) - 1, file);
+	if (size) /* a newline ends it, and may be in it */
+		into->name[size - 1] = '\0';
 	fclose(file);
 }
 

@@ -86,3 +86,17 @@ const char *format_name(char *out, size_t size, const char *name, size_t width)
 	}
 	return out;
 }
+
+const char *format_name_column(char *out, size_t size, const char *name, size_t width)
+{
+	size_t length, characters = 0;
+
+	format_name(out, size, name, width);
+	length = strlen(out);
+	for (const char *at = out; *at; at++)
+		characters += ((unsigned char)*at & 0xc0) != 0x80;
+	for (; characters < width && length + 1 < size; characters++)
+		out[length++] = ' ';
+	out[length] = '\0';
+	return out;
+}

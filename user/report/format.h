@@ -20,4 +20,7 @@ const char *format_percent(char out[FORMAT_SIZE], double share);
 /* A foreign name made safe and cut to `width` characters, the last of them then "~". `size` > 0. */
 const char *format_name(char *out, size_t size, const char *name, size_t width);
 
+/* The same, filled up with blanks to `width` characters: printf's %-15s counts bytes. */
+const char *format_name_column(char *out, size_t size, const char *name, size_t width);
+
 #endif

@@ -11,6 +11,7 @@
 #include "user/trace/trace.h"
 
 #define SHOWN_THREADS 40
+#define LINE_WIDTH    80
 
 /* Above these mean numbers of waiters a process is called bound, or partly bound, by the lock. */
 #define BOUND        0.5
@@ -26,11 +27,12 @@ static void print_header(const struct trace *trace, FILE *out)
 	char time[FORMAT_SIZE], exe[128];
 	const char *base = strrchr(trace->target.exe, '/');
 
-	fprintf(out, "%s (pid %" PRIu32, format_name(exe, sizeof(exe), base ? base + 1 : trace->target.exe, 24),
+	fprintf(out, "%s (pid %" PRIu32, format_name(exe, sizeof(exe), base ? base + 1 : trace->target.exe, 20),
 	        trace->target.pid);
 	if (trace->target.pid_in_namespace)
 		fprintf(out, ", in its namespace %" PRIu32, trace->target.pid_in_namespace);
-	fprintf(out, "), %s %s, traced for %s%s\n", runtime_title(&trace->target), trace->target.version, format_time(time, trace->duration_ns),
+	fprintf(out, "), %s %s, traced for %s%s\n", runtime_title(&trace->target), trace->target.version,
+	        format_time(time, trace->duration_ns),
 	        trace->level == TRACE_WAITS ? ", waits only" : "");
 	if (trace->end == TRACE_END_EXITED)
 		fprintf(out, "The process ended; that ended the trace.\n");
@@ -51,20 +53,27 @@ static uint64_t held_ns(const struct trace_thread *thread)
 	return thread->counts.held_ns + thread->open.held_ns;
 }
 
-/* "Most of it: worker (12) 4.90 s, main (11) 3.10 s." The threads of a lock are sorted by waited time. */
+/*
+ * "Most of it: worker (12) 4.90 s, main (11) 3.10 s." As many of the first three as fit a line. The threads of a lock are
+ * sorted by waited time.
+ */
 static void print_worst_waiters(const struct trace *trace, const struct trace_gil *gil, FILE *out)
 {
+	char time[FORMAT_SIZE], name[128], one[256];
 	const char *separator = "Most of it: ";
-	char time[FORMAT_SIZE], name[128];
-	int shown = 0;
+	int shown = 0, column = 0;
 
-	for (size_t i = 0; i < trace->thread_count && shown < 2; i++) {
+	for (size_t i = 0; i < trace->thread_count && shown < 3; i++) {
 		const struct trace_thread *thread = &trace->threads[i];
 
 		if (thread->pid != gil->pid || thread->gil != gil->address || !waited_ns(thread))
 			continue;
-		fprintf(out, "%s%s (%" PRIu32 ") %s", separator, format_name(name, sizeof(name), thread->name, 12),
-		        thread->tid, format_time(time, waited_ns(thread)));
+		column += snprintf(one, sizeof(one), "%s%s (%" PRIu32 ") %s", separator,
+		                   format_name(name, sizeof(name), thread->name, 15), thread->tid,
+		                   format_time(time, waited_ns(thread)));
+		if (shown && column >= LINE_WIDTH)
+			break;
+		fputs(one, out);
 		separator = ", ";
 		shown++;
 	}
@@ -86,8 +95,8 @@ static void print_verdict(const struct trace *trace, const struct trace_gil *gil
 		fprintf(out, " OF INTERPRETER %" PRId64, gil->interpreter);
 	if (trace->level == TRACE_ALL)
 		fprintf(out, ": held %s %% of the time", format_percent(percent, trace__utilisation(trace, gil)));
-	fprintf(out, "%s %.*f thread%s waited on average.\n", trace->level == TRACE_ALL ? ";" : ":",
-	        waiters < 0.1 ? 3 : 1, waiters, waiters >= 0.95 && waiters < 1.05 ? "" : "s");
+	fprintf(out, "%s on average %.*f thread%s.\n", trace->level == TRACE_ALL ? ";" : ":",
+	        waiters < 0.1 ? 3 : 1, waiters, waiters >= 0.95 && waiters < 1.05 ? " waits" : "s wait");
 	if (!waited) {
 		fprintf(out, "No thread lost time waiting for it.\n");
 		return;
@@ -107,7 +116,7 @@ static void print_lock_counts(const struct trace *trace, const struct trace_gil 
 	fprintf(out, "\nLock 0x%" PRIx64, gil->address);
 	if (gil->interpreter >= 0)
 		fprintf(out, " (interpreter %" PRId64 ")", gil->interpreter);
-	fprintf(out, ": ");
+	fprintf(out, "\n  ");
 	if (trace->level == TRACE_ALL)
 		fprintf(out, "%" PRIu64 " acquisitions, ", counts->acquisitions);
 	fprintf(out, "%" PRIu64 " contended, %" PRIu64 " hand-offs\n", counts->contended, counts->handoffs);
@@ -132,8 +141,8 @@ static void print_thread(const struct trace *trace, const struct trace_thread *t
 	bool all = trace->level == TRACE_ALL;
 
 	snprintf(acquired, sizeof(acquired), "%" PRIu64, thread->counts.acquisitions);
-	fprintf(out, "%7" PRIu32 "%c %-14s %6s %6s %9s %9" PRIu64 " %7" PRIu64 " %8s %8s\n", thread->tid,
-	        thread->ended ? '*' : ' ', format_name(name, sizeof(name), thread->name, 14),
+	fprintf(out, "%7" PRIu32 "%c %s %5s %5s %9s %9" PRIu64 " %7" PRIu64 " %7s %7s\n", thread->tid,
+	        thread->ended ? '*' : ' ', format_name_column(name, sizeof(name), thread->name, 15),
 	        all ? format_percent(held, (double)held_ns(thread) / duration) : "-",
 	        format_percent(waited, (double)waited_ns(thread) / duration), all ? acquired : "-",
 	        thread->counts.contended, thread->counts.failed, percentile(wait99, &thread->wait, 99),
@@ -144,7 +153,8 @@ static void print_threads(const struct trace *trace, const struct trace_gil *gil
 {
 	size_t shown = 0, ended = 0;
 
-	fprintf(out, "\n    tid  thread         held %%  wait %%  acquired contended  failed wait p99 hold p99\n");
+	fprintf(out, "\n                          held  wait                              wait    hold\n"
+	             "    tid  thread             %%     %%  acquired contended  failed     p99     p99\n");
 	for (size_t i = 0; i < trace->thread_count; i++) {
 		const struct trace_thread *thread = &trace->threads[i];
 
@@ -155,10 +165,10 @@ static void print_threads(const struct trace *trace, const struct trace_gil *gil
 			print_thread(trace, thread, out);
 	}
 	if (shown > SHOWN_THREADS)
-		fprintf(out, "          ... and %zu more threads, which waited less (--json has them all)\n",
+		fprintf(out, "         ... and %zu more threads, which waited less (--json has them all)\n",
 		        shown - SHOWN_THREADS);
 	if (ended)
-		fprintf(out, "          * ended during the trace\n");
+		fprintf(out, "         * ended during the trace\n");
 }
 
 /* What the holds were spent on. Held time that the scheduler saw off a CPU is worth a line when it is over 1 %. */
@@ -178,7 +188,7 @@ static void print_off_cpu(const struct trace *trace, const struct trace_gil *gil
 	}
 	if (trace->level != TRACE_ALL || held <= 0)
 		return;
-	fprintf(out, "\nThe holder was on a CPU %s %%, preempted %s %%, asleep %s %% of the held time.\n",
+	fprintf(out, "\nThe holder was on a CPU %s %% of the time, preempted %s %%, asleep %s %%.\n",
 	        format_percent(on, 1 - (double)(runnable + blocked) / held),
 	        format_percent(preempted, (double)runnable / held), format_percent(asleep, (double)blocked / held));
 }
@@ -248,7 +258,7 @@ static void print_lost(const struct trace *trace, FILE *out)
 	print_loss(out, lost->threads, "events of threads that found no free slot", "raise --max-threads");
 	print_loss(out, lost->events, "notes of ended threads", "their figures were read at the end");
 	print_loss(out, lost->gils, "events of locks beyond the 64 that fit", "their figures are missing");
-	print_loss(out, lost->pairs, "waits found no room for their pair", "the matrix is incomplete");
+	print_loss(out, lost->pairs, "sleeps whose waiter x holder pair had no room", "the matrix lacks them");
 	print_loss(out, lost->stacks, "stacks", "the blame is incomplete");
 	print_loss(out, lost->probes, "probe hits were skipped by the kernel", "counts are as much too low");
 }
@@ -258,13 +268,13 @@ static void print_cost(const struct trace *trace, FILE *out)
 	char total[FORMAT_SIZE], each[FORMAT_SIZE], share[FORMAT_SIZE];
 	const struct trace_probes *probes = &trace->probes;
 
-	if (probes->cost_ns_per_hit < 0) {
-		fprintf(out, "Tracing: %" PRIu64 " probe hits; what one costs could not be measured.\n", probes->hits);
-		return;
-	}
-	fprintf(out, "Tracing cost the process %s (%" PRIu64 " probe hits of %s), %s %% of one CPU.\n",
-	        format_time(total, (uint64_t)((double)probes->hits * probes->cost_ns_per_hit)), probes->hits,
-	        format_time(each, (uint64_t)probes->cost_ns_per_hit), format_percent(share, probes->overhead_pct / 100));
+	fprintf(out, "Tracing: %" PRIu64 " probe hits", probes->hits);
+	if (probes->cost_ns_per_hit >= 0)
+		fprintf(out, " of %s each cost it %s, %s %% of one CPU",
+		        format_time(each, (uint64_t)probes->cost_ns_per_hit),
+		        format_time(total, (uint64_t)((double)probes->hits * probes->cost_ns_per_hit)),
+		        format_percent(share, probes->overhead_pct / 100));
+	fprintf(out, ".\n");
 }
 
 int report__text(const struct trace *trace, FILE *out)

@@ -11,6 +11,7 @@
 
 #define ROWS    8
 #define COLUMNS 5
+#define WIDTH   8 /* of a column */
 
 /* A thread in one of its roles, with its time in it. */
 struct role {
@@ -63,19 +64,21 @@ static void sort_roles(struct roles *roles, size_t most)
 	roles->shown = roles->count > most ? most : roles->count;
 }
 
+static const char *name_of(const struct trace *trace, const struct trace_gil *gil, uint32_t tid)
+{
+	return tid ? trace__thread_name(trace, gil->pid, tid) : "unknown";
+}
+
 static void print_holders(const struct trace *trace, const struct trace_gil *gil, const struct roles *holders, FILE *out)
 {
 	char name[64];
 
 	fprintf(out, "\nWho waited (rows) for whom (columns), by time:\n%24s", "");
 	for (size_t i = 0; i < holders->shown; i++)
-		fprintf(out, " %9.9s",
-		        holders->all[i].tid ? format_name(name, sizeof(name),
-		                                          trace__thread_name(trace, gil->pid, holders->all[i].tid), 9)
-		                            : "unknown");
-	fprintf(out, "%s\n%24s", holders->count > holders->shown ? "    others" : "", "");
+		fprintf(out, " %s", format_name_column(name, sizeof(name), name_of(trace, gil, holders->all[i].tid), WIDTH));
+	fprintf(out, "%s\n%24s", holders->count > holders->shown ? "   others" : "", "");
 	for (size_t i = 0; i < holders->shown; i++)
-		fprintf(out, " %9" PRIu32, holders->all[i].tid);
+		fprintf(out, " %*" PRIu32, WIDTH, holders->all[i].tid);
 	fprintf(out, "\n");
 }
 
@@ -84,7 +87,7 @@ static void print_cells(const uint64_t *cells, size_t count, FILE *out)
 	char time[FORMAT_SIZE];
 
 	for (size_t i = 0; i < count; i++)
-		fprintf(out, " %9s", cells[i] ? format_time(time, cells[i]) : "-");
+		fprintf(out, " %*s", WIDTH, cells[i] ? format_time(time, cells[i]) : "-");
 	fprintf(out, "\n");
 }
 
@@ -103,8 +106,7 @@ static void print_matrix(const struct trace *trace, const struct trace_gil *gil,
 	for (size_t row = 0; row < waiters->shown; row++) {
 		uint32_t tid = waiters->all[row].tid;
 
-		fprintf(out, "  %-13s %8" PRIu32,
-		        format_name(name, sizeof(name), trace__thread_name(trace, gil->pid, tid), 13), tid);
+		fprintf(out, "  %s %8" PRIu32, format_name_column(name, sizeof(name), name_of(trace, gil, tid), 13), tid);
 		print_cells(cells[row], columns, out);
 	}
 	if (waiters->count > waiters->shown) {

@@ -10,9 +10,11 @@
 #include "user/target/cpython.h"
 #include "user/target/plan.h"
 #include "user/target/process.h"
+#include "user/target/toygil.h"
 
 const struct runtime_adapter *const runtime_adapters[] = {
 	&cpython_adapter,
+	&toygil_adapter,
 	NULL,
 };
 

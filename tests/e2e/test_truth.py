@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""The tracer against the truth: toygil keeps exact books of its lock, and giltrace must find the same from outside."""
+
+import json
+import os
+import random
+import unittest
+
+from tracing import GILTRACE, SANITIZED, TraceTest
+
+TOYGIL = os.path.join(os.path.dirname(GILTRACE), "toygil")
+PROGRAMS = ("count-up", "sqrt", "sleep", "echo", "matmul", "hog", "refcount", "containers", "race", "mixed")
+DESIGNS = {"ticks": [], "interval": [], "per-interpreter": ["--interpreters=2"]}
+COUNTS = ("acquisitions", "contended", "failed", "timeouts", "stolen", "handoffs", "releases_forced",
+          "releases_voluntary")
+
+SUM_SHARE = 0.01  # sums of times agree within this share,
+SUM_EVENT = 2000  # and ns an event, of which each interval has two; or what a probe took in that run, if that was more
+ERROR_PCT = 3.125  # the stated error of the histogram that giltrace read a percentile from
+DISTURBED_SHARE = 0.005
+PROBE_EVENTS = 4  # what the probes of one interval may add to it
+
+
+# A thread that loses its CPU between the runtime's look at the clock and the tracer's shows another time to each. Counts
+# must be equal in every run; times in one of so many.
+ATTEMPTS = 8
+
+
+class Disturbed(Exception):
+    """Counts agree and times do not."""
+
+
+def value_at(histogram, rank):
+    """The bounds of the bucket that holds the value of this rank, 1 for the least."""
+    for low, high, count in histogram["buckets"]:
+        rank -= count
+        if rank <= 0:
+            return max(low, histogram["min_ns"]), min(high, histogram["max_ns"])
+    return histogram["max_ns"], histogram["max_ns"]
+
+
+def percentile_bounds(true, percent, event_ns):
+    """What a percentile may read: within the error and the probe's cost, and with DISTURBED_SHARE of the events, and
+    one more, displaced by a lost CPU."""
+    rank = -(-true["count"] * percent // 100)
+    slack = 1 + int(DISTURBED_SHARE * true["count"])
+    slack_ns = PROBE_EVENTS * event_ns
+    least = value_at(true, max(1, rank - slack))[0]
+    most = value_at(true, min(true["count"], rank + slack))[1]
+    return least * (1 - ERROR_PCT / 100) - slack_ns, most * (1 + ERROR_PCT / 100) + slack_ns
+
+
+class Truth(TraceTest):
+    @staticmethod
+    def compare_times(where, traced, true, event_ns, again):
+        if not true["count"]:
+            return
+        allowed = SUM_SHARE * true["sum_ns"] + 2 * event_ns * true["count"]
+        if abs(traced["sum_ns"] - true["sum_ns"]) > allowed:
+            raise Disturbed("%s.sum_ns: traced %d, truth %d, allowed difference %d%s" %
+                            (where, traced["sum_ns"], true["sum_ns"], allowed, again))
+        for percent in (50, 99):
+            least, most = percentile_bounds(true, percent, event_ns)
+            value = traced["p%d_ns" % percent]
+            if not least <= value <= most:
+                raise Disturbed("%s.p%d_ns: traced %d, truth %d, allowed %d to %d%s" %
+                                (where, percent, value, true["p%d_ns" % percent], least, most, again))
+
+    def run_once(self, design, program, threads):
+        """One run; the counts must be equal. Raises Disturbed when only the times differ."""
+        truth_path = os.path.join(self.directory, "truth.json")
+        command = [TOYGIL, "--gil=" + design, "--threads=%d" % threads, "--duration=0.4",
+                   "--seed=%d" % random.randrange(1 << 31), "--truth=" + truth_path] + DESIGNS[design] + [program]
+        report = self.trace("--quiet", "--", *command).report
+        with open(truth_path, encoding="utf-8") as file:
+            truth = json.load(file)
+        again = "; again: " + " ".join(command)
+        self.assert_nothing_lost(report)
+        self.assertEqual(report["target"]["runtime"], "toygil")
+        self.assertEqual(report["target"]["design"], design)
+        traced_locks = {gil["gil"]: gil for gil in report["gils"]}
+        true_locks = {gil["gil"]: gil for gil in truth["gils"]}
+        traced_threads = {(thread["tid"], thread["gil"]): thread for thread in report["threads"]}
+        true_threads = {(thread["tid"], thread["gil"]): thread for thread in truth["threads"]
+                        if thread["acquisitions"]}
+        self.assertEqual(sorted(traced_locks), sorted(true_locks), "the locks" + again)
+        self.assertEqual(sorted(traced_threads), sorted(true_threads), "the threads" + again)
+        pairs = [("lock %s" % key, traced_locks[key], true_locks[key]) for key in true_locks]
+        pairs += [("thread %d" % key[0], traced_threads[key], true_threads[key]) for key in true_threads]
+        for key in true_locks:
+            self.assertEqual(traced_locks[key]["interpreter"], true_locks[key]["interpreter"], "interpreter" + again)
+        for where, traced, true in pairs:
+            for key in COUNTS + ("attempts",) * ("attempts" in true):
+                self.assertEqual(traced[key], true[key], "%s: %s%s" % (where, key, again))
+            for key in ("wait", "hold"):
+                self.assertEqual(traced[key]["count"], true[key]["count"], "%s: %s.count%s" % (where, key, again))
+        if SANITIZED:
+            return  # toygil's own code is then slower than the probes
+        event_ns = max(SUM_EVENT, truth["probes"]["cost_ns_per_hit"])
+        for where, traced, true in pairs:
+            for key in ("wait", "hold"):
+                self.compare_times("%s: %s" % (where, key), traced[key], true[key], event_ns, again)
+
+    def check(self, design, program, threads):
+        for attempt in range(ATTEMPTS):
+            try:
+                return self.run_once(design, program, threads)
+            except Disturbed as disturbed:
+                last = disturbed
+        self.fail("the times differed in each of %d runs; in the last: %s" % (ATTEMPTS, last))
+
+
+def add_test(design, program, threads):
+    name = "test_%s_%s_%d_threads" % (design.replace("-", "_"), program.replace("-", "_"), threads)
+    setattr(Truth, name, lambda self: self.check(design, program, threads))
+
+
+for each_design in DESIGNS:
+    for each_program in PROGRAMS:
+        for each_threads in (2, 8):
+            add_test(each_design, each_program, each_threads)
+
+
+if __name__ == "__main__":
+    unittest.main()
