@@ -150,8 +150,8 @@ static __always_inline bool looks_like_lock(const struct lock_layout *layout, __
 }
 
 /*
- * The interpreter whose lock it is, by way of the thread that took it last; -1: unknown. One without its own lock shares
- * that of the main interpreter, which is number 0.
+ * The interpreter whose lock it is, by way of the thread that took it last; -1: unknown. One without its own lock
+ * shares that of the main interpreter, which is number 0.
  */
 static __always_inline __s64 find_interpreter(const struct lock_layout *layout, __u64 address)
 {
@@ -257,8 +257,8 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 enum dealings { DEALINGS_WITH_LOCK, DEALINGS_WAITING, DEALINGS_TAKING, DEALINGS_BUSY };
 
 /*
- * A thread's dealings with one lock, or those in which it waits, takes, or is busy (takes or holds) now. NULL and NO_SLOT
- * when there are none.
+ * A thread's dealings with one lock, or those in which it waits, takes, or is busy (takes or holds) now. NULL and
+ * NO_SLOT when there are none.
  */
 static __always_inline struct thread *find_dealings(__u32 tid, enum dealings which, __u64 address, __u32 *slot)
 {
@@ -272,7 +272,7 @@ static __always_inline struct thread *find_dealings(__u32 tid, enum dealings whi
 			break;
 		if (which == DEALINGS_WITH_LOCK ? thread->lock == address
 		    : which == DEALINGS_WAITING ? thread->waiting_since != 0
-		    : which == DEALINGS_TAKING	? thread->taking
+		    : which == DEALINGS_TAKING  ? thread->taking
 						: thread->holding || thread->taking)
 			return thread;
 		*slot = thread->next - 1; /* 0 - 1 is NO_SLOT */

@@ -22,7 +22,7 @@ struct thread {
 	__u64 lock;
 	__u32 tgid, tid;
 	__u32 generation; /* how often the slot was freed before: the user side counts it up */
-	__u32 next;   /* slot + 1 of the same thread's dealings with another lock, or 0 */
+	__u32 next;       /* slot + 1 of the same thread's dealings with another lock, or 0 */
 	char name[THREAD_NAME_SIZE];
 	__u8 holding;
 	__u8 wait_at_start; /* the wait going on began before the trace */
@@ -63,12 +63,12 @@ struct lock {
 	__u32 last_tid;    /* the last thread that took it */
 	__u32 known;       /* an acquisition or a release was seen */
 	/* Hints about a semaphore, written by any thread. Since the last release: */
-	__u32 found_free; /* the last thread that found it free; 0: none */
-	__u32 woken;      /* the last thread that woke up to take it; 0: none */
-	__u64 acquired_ns; /* when `holder` took it */
-	__u64 released_ns; /* the last release; 0: none seen */
-	__u64 switches;    /* how often another thread took it than the one before */
-	__s64 interpreter; /* its id; -1: unknown */
+	__u32 found_free;     /* the last thread that found it free; 0: none */
+	__u32 woken;          /* the last thread that woke up to take it; 0: none */
+	__u64 acquired_ns;    /* when `holder` took it */
+	__u64 released_ns;    /* the last release; 0: none seen */
+	__u64 switches;       /* how often another thread took it than the one before */
+	__s64 interpreter;    /* its id; -1: unknown */
 	__u64 drop_requested; /* since it was taken, a waiter has asked the holder to let go */
 	__u64 attempts[ATTEMPTS_BUCKETS];
 	struct histogram handoff;
@@ -100,11 +100,11 @@ struct thread_pointer {
 };
 
 enum lost {
-	LOST_EVENTS,     /* the ring was full */
-	LOST_THREADS,    /* no free slot for a thread: its events are not counted */
-	LOST_GILS,       /* no room for a lock */
-	LOST_PAIRS,      /* no room for a pair, a thread pointer or a thread that waited at the start */
-	LOST_SENSELESS,  /* a release without its acquisition or the reverse: a probe hit was missed */
+	LOST_EVENTS,    /* the ring was full */
+	LOST_THREADS,   /* no free slot for a thread: its events are not counted */
+	LOST_GILS,      /* no room for a lock */
+	LOST_PAIRS,     /* no room for a pair, a thread pointer or a thread that waited at the start */
+	LOST_SENSELESS, /* a release without its acquisition or the reverse: a probe hit was missed */
 	LOST_KINDS,
 };
 

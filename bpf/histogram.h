@@ -20,10 +20,10 @@
 #define HISTOGRAM_INLINE static inline
 #endif
 
-#define HISTOGRAM_UNIT_BITS 3                                   /* 8 ns */
-#define HISTOGRAM_STEP_BITS 4                                   /* 16 buckets an octave */
+#define HISTOGRAM_UNIT_BITS 3 /* 8 ns */
+#define HISTOGRAM_STEP_BITS 4 /* 16 buckets an octave */
 #define HISTOGRAM_STEPS     (1U << HISTOGRAM_STEP_BITS)
-#define HISTOGRAM_TOP_BITS  33                                  /* units: 2^33 x 8 ns = 68.7 s */
+#define HISTOGRAM_TOP_BITS  33 /* units: 2^33 x 8 ns = 68.7 s */
 #define HISTOGRAM_OVERFLOW  ((HISTOGRAM_TOP_BITS - HISTOGRAM_STEP_BITS) * HISTOGRAM_STEPS + HISTOGRAM_STEPS)
 #define HISTOGRAM_BUCKETS   (HISTOGRAM_OVERFLOW + 1)
 

@@ -92,8 +92,8 @@ HISTOGRAM_INLINE void on_wait_at_start(struct thread *thread, __u64 start)
 }
 
 /*
- * The waiting thread has the lock: closes its wait. `*finished_wait` tells whether it was one that counts (begun and ended
- * within the trace), for the pair's number of waits.
+ * The waiting thread has the lock: closes its wait. `*finished_wait` tells whether it was one that counts (begun and
+ * ended within the trace), for the pair's number of waits.
  */
 HISTOGRAM_INLINE struct charge end_wait(struct lock *lock, struct thread *thread, __u64 now, bool *finished_wait)
 {

@@ -95,7 +95,8 @@ static void test_percentiles(void **state)
 		double truth = (double)values[rank];
 		double got = (double)distribution__percentile(&distribution, percents[i]);
 
-		assert_true(got >= truth * (1 - DISTRIBUTION_ERROR_PCT / 100) && got <= truth * (1 + DISTRIBUTION_ERROR_PCT / 100));
+		assert_true(got >= truth * (1 - DISTRIBUTION_ERROR_PCT / 100) &&
+			    got <= truth * (1 + DISTRIBUTION_ERROR_PCT / 100));
 	}
 	distribution__clear(&distribution);
 	free(histogram);
@@ -167,9 +168,12 @@ static void test_attempts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bounds_contain_value), cmocka_unit_test(test_buckets_tile),
-		cmocka_unit_test(test_highest_bit),          cmocka_unit_test(test_percentiles),
-		cmocka_unit_test(test_merge),                cmocka_unit_test(test_empty_and_extreme),
+		cmocka_unit_test(test_bounds_contain_value),
+		cmocka_unit_test(test_buckets_tile),
+		cmocka_unit_test(test_highest_bit),
+		cmocka_unit_test(test_percentiles),
+		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_empty_and_extreme),
 		cmocka_unit_test(test_attempts),
 	};
 

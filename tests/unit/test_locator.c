@@ -401,6 +401,29 @@ static void test_shape(void **state)
 	close(fd);
 }
 
+/* locator_fixture_ticks.c: a result to each wait, and the variable that names the lock. */
+static void test_ticks_shape(void **state)
+{
+	const struct shape *shape = *state;
+	static struct probe_plan plan;
+	size_t counts[PROBE_EVENTS];
+	char why[256];
+	int fd = compile(shape->compiler, shape->flags, "locator_fixture_ticks.c");
+
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+	assert_string_equal(plan.version, "2.7.18+");
+	assert_string_equal(plan.design, "ticks");
+	count_sites(&plan, counts);
+	assert_true(counts[PROBE_TAKING] >= 1); /* the compiler may inline */
+	assert_int_equal(counts[PROBE_TAKEN], counts[PROBE_TAKING]);
+	assert_true(counts[PROBE_RELEASED] >= 1);
+	assert_int_equal(counts[PROBE_TAKING] + counts[PROBE_TAKEN] + counts[PROBE_RELEASED], plan.site_count);
+	assert_int_equal(plan.root, label(fd, "at_interpreter_lock"));
+	assert_int_equal(plan.cpython.current_thread, label(fd, "_PyThreadState_Current"));
+	assert_int_equal(plan.cpython.check_interval, label(fd, "_Py_CheckInterval"));
+	close(fd);
+}
+
 static void assert_site(const struct probe_plan *plan, size_t at, enum probe_event event, uint64_t address,
 			bool emulated)
 {
@@ -477,9 +500,9 @@ struct bytes {
 	size_t size;
 };
 
-static struct bytes read_fixture(const char *flags)
+static struct bytes read_fixture(const char *flags, const char *source)
 {
-	int fd = compile("cc", flags, "locator_fixture.c");
+	int fd = compile("cc", flags, source);
 	struct bytes bytes = {.size = (size_t)lseek(fd, 0, SEEK_END)};
 
 	bytes.data = malloc(bytes.size);
@@ -522,7 +545,7 @@ static int locate(const unsigned char *data, size_t size, uint64_t padded_size)
 
 static void test_truncated(void **state)
 {
-	struct bytes bytes = read_fixture("-O2 -shared -fPIC");
+	struct bytes bytes = read_fixture("-O2 -shared -fPIC", "locator_fixture.c");
 
 	(void)state;
 	assert_int_equal(locate(bytes.data, bytes.size, bytes.size), 0);
@@ -536,7 +559,7 @@ static void test_bent_headers(void **state)
 {
 	static const uint64_t extremes[] = {0,          1,          0x7f,      0xff,       0xffff,
 					    0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX, UINT64_MAX - 63};
-	struct bytes bytes = read_fixture("-O2 -shared -fPIC");
+	struct bytes bytes = read_fixture("-O2 -shared -fPIC", "locator_fixture.c");
 	const Elf64_Ehdr *header = (const Elf64_Ehdr *)bytes.data;
 	size_t fields_end = sizeof(*header), table = header->e_shoff, count = header->e_shnum;
 	unsigned char *copy = malloc(bytes.size);
@@ -569,7 +592,7 @@ static void test_bent_headers(void **state)
 /* Every section at once: linked in a circle, over the whole file, or of a size that only a sparse file has. */
 static void test_bent_sections(void **state)
 {
-	struct bytes bytes = read_fixture("-O2 -shared -fPIC");
+	struct bytes bytes = read_fixture("-O2 -shared -fPIC", "locator_fixture.c");
 	Elf64_Ehdr *header = (Elf64_Ehdr *)bytes.data;
 	Elf64_Shdr *sections = malloc(header->e_shnum * sizeof(*sections)), *bent;
 	uint64_t sparse = 1ULL << 36;
@@ -608,7 +631,7 @@ static void test_bent_sections(void **state)
 /* The file shrinks while it is read: reads fail, nothing is mapped that could fault. */
 static void test_shrinking(void **state)
 {
-	struct bytes bytes = read_fixture("-O2 -shared -fPIC");
+	struct bytes bytes = read_fixture("-O2 -shared -fPIC", "locator_fixture.c");
 	int fd = memfd_create("shrinking", MFD_CLOEXEC);
 	struct elf_image *image;
 	struct elf_symbol symbol;
@@ -636,9 +659,9 @@ static uint64_t next_random(uint64_t *state)
 	return *state;
 }
 
-static void mutate(const char *flags)
+static void mutate(const char *flags, const char *source)
 {
-	struct bytes bytes = read_fixture(flags);
+	struct bytes bytes = read_fixture(flags, source);
 	uint64_t random = 0x9e3779b97f4a7c15;
 	unsigned char *copy = malloc(bytes.size);
 	int accepted = 0;
@@ -659,13 +682,19 @@ static void mutate(const char *flags)
 static void test_mutated(void **state)
 {
 	(void)state;
-	mutate("-O2 -shared -fPIC");
+	mutate("-O2 -shared -fPIC", "locator_fixture.c");
 }
 
 static void test_mutated_split(void **state)
 {
 	(void)state;
-	mutate("-O2 -shared -fPIC -fno-plt -DSPLIT_VARIABLES");
+	mutate("-O2 -shared -fPIC -fno-plt -DSPLIT_VARIABLES", "locator_fixture.c");
+}
+
+static void test_mutated_ticks(void **state)
+{
+	(void)state;
+	mutate("-O2 -shared -fPIC -pthread", "locator_fixture_ticks.c");
 }
 
 static void test_not_elf(void **state)
@@ -708,10 +737,22 @@ static struct shape shapes[] = {
 	{"cc", "-O2 -shared -fPIC -fuse-ld=gold", false},
 };
 
+static struct shape ticks_shapes[] = {
+	{"cc", "-O2 -shared -fPIC -pthread", false},
+	{"cc", "-O0 -shared -fPIC -pthread", false},
+	{"cc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread", false},
+	{"cc", "-O0 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread", false},
+	{"cc", "-O2 -DPROGRAM -pie -fPIE -rdynamic -s -pthread", false},
+	{"cc", "-O2 -shared -fPIC -fno-plt -pthread", true},
+	{"clang", "-O2 -shared -fPIC -pthread", false},
+	{"clang", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread", false},
+};
+
 int main(void)
 {
 	static char names[sizeof(shapes) / sizeof(*shapes)][160];
-	static struct CMUnitTest tests[MAX_BUILDS + sizeof(shapes) / sizeof(*shapes) + 16];
+	static char ticks_names[sizeof(ticks_shapes) / sizeof(*ticks_shapes)][160];
+	static struct CMUnitTest tests[MAX_BUILDS + sizeof(shapes) / sizeof(*shapes) + 32];
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(test_variables_of_3_6),
 		cmocka_unit_test(test_rare_shapes),
@@ -723,6 +764,7 @@ int main(void)
 		cmocka_unit_test(test_shrinking),
 		cmocka_unit_test(test_mutated),
 		cmocka_unit_test(test_mutated_split),
+		cmocka_unit_test(test_mutated_ticks),
 		cmocka_unit_test(test_unknown_minor),
 		cmocka_unit_test(test_free_threaded_layout),
 		cmocka_unit_test(test_bent_debug_offsets),
@@ -742,6 +784,12 @@ int main(void)
 			 shapes[i].flags);
 		tests[count++] =
 			(struct CMUnitTest){.name = names[i], .test_func = test_shape, .initial_state = &shapes[i]};
+	}
+	for (size_t i = 0; i < sizeof(ticks_shapes) / sizeof(*ticks_shapes); i++) {
+		snprintf(ticks_names[i], sizeof(ticks_names[i]), "sites of a 2.7 built by %s %s",
+			 ticks_shapes[i].compiler, ticks_shapes[i].flags);
+		tests[count++] = (struct CMUnitTest){
+			.name = ticks_names[i], .test_func = test_ticks_shape, .initial_state = &ticks_shapes[i]};
 	}
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		tests[count++] = others[i];

@@ -20,8 +20,8 @@
 
 static const char *const event_names[] = {
 	[PROBE_BLOCKED] = "blocked",   [PROBE_WAITED] = "waited",     [PROBE_ACQUIRED] = "acquired",
-	[PROBE_RELEASED] = "released", [PROBE_SWITCHED] = "switched",
-	[PROBE_TAKING] = "taking",     [PROBE_TAKEN] = "taken",
+	[PROBE_RELEASED] = "released", [PROBE_SWITCHED] = "switched", [PROBE_TAKING] = "taking",
+	[PROBE_TAKEN] = "taken",
 };
 
 static void print_check(const char *what, const char *answer)
@@ -41,16 +41,18 @@ static int check_machine(void)
 	uname(&kernel);
 	printf("This machine\n");
 	print_check("kernel", kernel.release);
-	print_check("type information", access("/sys/kernel/btf/vmlinux", R_OK) ? "missing: /sys/kernel/btf/vmlinux" : "yes");
+	print_check("type information",
+		    access("/sys/kernel/btf/vmlinux", R_OK) ? "missing: /sys/kernel/btf/vmlinux" : "yes");
 	err = capture__open(&options, &capture, why, sizeof(why));
 	print_check("BPF programs", err ? why : "load");
 	if (!err) {
 		print_check("probes in one link", capture__has_uprobe_multi()
-		                                          ? "yes (uprobe_multi)"
-		                                          : "no: detaching takes about 0.1 s a site");
-		print_check("cost of a probe hit", capture__cost_ns_per_hit(capture) < 0
-		                                           ? "could not be measured: no uprobes?"
-		                                           : format_time(cost, (uint64_t)capture__cost_ns_per_hit(capture)));
+							  ? "yes (uprobe_multi)"
+							  : "no: detaching takes about 0.1 s a site");
+		print_check("cost of a probe hit",
+			    capture__cost_ns_per_hit(capture) < 0
+				    ? "could not be measured: no uprobes?"
+				    : format_time(cost, (uint64_t)capture__cost_ns_per_hit(capture)));
 	}
 	capture__free(capture);
 	return err;

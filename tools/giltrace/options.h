@@ -23,8 +23,8 @@ enum subcommand { COMMAND_TRACE, COMMAND_DOCTOR };
 
 struct options {
 	enum subcommand subcommand;
-	pid_t pid;           /* 0: none */
-	char **command;      /* after "--", NULL-terminated, or NULL */
+	pid_t pid;            /* 0: none */
+	char **command;       /* after "--", NULL-terminated, or NULL */
 	uint64_t duration_ns; /* 0: until it ends or is interrupted */
 	enum trace_level level;
 	const char *json; /* the file's name, "-" for stdout, or NULL */

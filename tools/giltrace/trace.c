@@ -111,7 +111,7 @@ static int find_running(struct session *session)
 		snprintf(session->why, WHY_SIZE, "there is no process %d", pid);
 	else if (err)
 		snprintf(session->why, WHY_SIZE, "process %d may not be looked at: %s; run giltrace with sudo", pid,
-		         strerror(-err));
+			 strerror(-err));
 	if (!err)
 		err = runtime__plan(session->process, &session->plan, session->why, WHY_SIZE);
 	return err ? err : open_capture(session);

@@ -52,7 +52,8 @@ void books__free(struct books *books);
 void books__blocked(struct books *books, const struct lock *lock, uint64_t now);
 void books__waited(struct books *books, int result);
 void books__acquired(struct books *books, const struct lock *lock, uint64_t now);
-void books__released(struct books *books, struct lock *lock, bool forced, uint64_t now); /* forced: a drop was asked for */
+void books__released(struct books *books, struct lock *lock, bool forced,
+		     uint64_t now); /* forced: a drop was asked for */
 
 struct runtime;
 

@@ -80,21 +80,27 @@ static int explain_load(int err, char *why, size_t why_size)
 
 	uname(&kernel);
 	if (locked_down()) {
-		snprintf(why, why_size, "the kernel is locked down (confidentiality), which forbids BPF to read memory: boot "
-		                        "it with lockdown=integrity or none");
+		snprintf(why, why_size,
+			 "the kernel is locked down (confidentiality), which forbids BPF to read memory: boot "
+			 "it with lockdown=integrity or none");
 		return -EPERM;
 	}
 	if (err == -EPERM || err == -EACCES) {
-		snprintf(why, why_size, "tracing needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE: run giltrace with sudo");
+		snprintf(why, why_size,
+			 "tracing needs root, or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE: run giltrace with sudo");
 		return -EPERM;
 	}
 	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
-		snprintf(why, why_size, "this kernel (%s) tells nothing about its types (no /sys/kernel/btf/vmlinux): giltrace "
-		                        "needs one built with CONFIG_DEBUG_INFO_BTF", kernel.release);
+		snprintf(why, why_size,
+			 "this kernel (%s) tells nothing about its types (no /sys/kernel/btf/vmlinux): giltrace "
+			 "needs one built with CONFIG_DEBUG_INFO_BTF",
+			 kernel.release);
 		return -ENOTSUP;
 	}
-	snprintf(why, why_size, "the kernel (%s) refused the BPF programs: %s; giltrace needs Linux 5.10 or later, "
-	                        "and --verbose shows what the kernel said", kernel.release, strerror(-err));
+	snprintf(why, why_size,
+		 "the kernel (%s) refused the BPF programs: %s; giltrace needs Linux 5.10 or later, "
+		 "and --verbose shows what the kernel said",
+		 kernel.release, strerror(-err));
 	return -ENOTSUP;
 }
 
@@ -217,7 +223,7 @@ static int check_plan(const struct probe_plan *plan, enum trace_level level, cha
 }
 
 int capture__attach(struct capture *capture, const struct process *process, const struct probe_plan *plan, char *why,
-                    size_t why_size)
+		    size_t why_size)
 {
 	struct link_site sites[LINKS_MAX_SITES];
 	char path[PATH_MAX];

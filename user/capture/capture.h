@@ -38,7 +38,7 @@ int capture__open(const struct capture_options *options, struct capture **out, c
  * process is gone.
  */
 int capture__attach(struct capture *capture, const struct process *process, const struct probe_plan *plan, char *why,
-                    size_t why_size);
+		    size_t why_size);
 
 /* Begins the trace: from here on every hit counts. */
 int capture__activate(struct capture *capture);

@@ -140,7 +140,7 @@ static int compare_owners(const void *left, const void *right)
 }
 
 static int add_pair(struct trace *trace, const struct slot_owner *owner, const struct pair_key *key,
-                    const struct pair *pair)
+		    const struct pair *pair)
 {
 	struct trace_blame *blame = trace__add_blame(trace);
 
@@ -156,8 +156,8 @@ static int add_pair(struct trace *trace, const struct slot_owner *owner, const s
 }
 
 /*
- * Moves the pairs of the given owners (sorted here) out of the kernel into the trace. With `all`, a pair without an owner
- * is counted as lost. Bounded by the size of the map, for another CPU may add pairs meanwhile.
+ * Moves the pairs of the given owners (sorted here) out of the kernel into the trace. With `all`, a pair without an
+ * owner is counted as lost. Bounded by the size of the map, for another CPU may add pairs meanwhile.
  */
 static void drain_pairs(struct capture *capture, struct slot_owner *owners, size_t count, struct trace *trace, bool all)
 {
@@ -320,7 +320,8 @@ static uint64_t skipped_hits(const struct capture *capture)
 	struct bpf_program *program;
 	uint64_t skipped = 0;
 
-	bpf_object__for_each_program(program, capture->bpf->obj) {
+	bpf_object__for_each_program(program, capture->bpf->obj)
+	{
 		struct bpf_prog_info info = {0};
 		uint32_t size = sizeof(info);
 
@@ -333,6 +334,8 @@ static uint64_t skipped_hits(const struct capture *capture)
 static void fill_target(const struct capture *capture, struct trace *trace)
 {
 	trace->target.pid = (uint32_t)process__pid(capture->process);
+	if (process__pid_in_namespace(capture->process) != process__pid(capture->process))
+		trace->target.pid_in_namespace = (uint32_t)process__pid_in_namespace(capture->process);
 	snprintf(trace->target.exe, sizeof(trace->target.exe), "%s", process__exe(capture->process));
 	trace->target.runtime = capture->plan->runtime;
 	trace->target.design = capture->plan->design;
@@ -398,8 +401,9 @@ int capture__check(const struct capture *capture, const struct trace *trace, cha
 	}
 	if (!plan->cpython.guessed || ((trace->gil_count || !unlike) && senseless <= trace->gil_count))
 		return 0;
-	snprintf(why, why_size, "Python %s is not known to giltrace, and what was seen does not fit: "
-	         "%" PRIu64 " calls were made with what is no lock, %" PRIu64 " made no sense", plan->version, unlike,
-	         senseless);
+	snprintf(why, why_size,
+		 "Python %s is not known to giltrace, and what was seen does not fit: "
+		 "%" PRIu64 " calls were made with what is no lock, %" PRIu64 " made no sense",
+		 plan->version, unlike, senseless);
 	return -ENOTSUP;
 }

@@ -15,8 +15,8 @@
 #include "giltrace.skel.h"
 
 /* From the kernel's include/uapi/linux/bpf.h of 6.6; Debian 12's headers are older. */
-#define ATTACH_UPROBE_MULTI   48
-#define COMMAND_LINK_CREATE   28
+#define ATTACH_UPROBE_MULTI 48
+#define COMMAND_LINK_CREATE 28
 
 struct uprobe_multi_attr {
 	uint32_t prog_fd;
@@ -71,7 +71,7 @@ static uint64_t cookie_of(const struct link_site *site)
 }
 
 static int attach_multi(struct links *links, struct giltrace_bpf *bpf, pid_t pid, const char *path,
-                        const struct link_site *sites, size_t count)
+			const struct link_site *sites, size_t count)
 {
 	uint64_t offsets[LINKS_MAX_SITES], cookies[LINKS_MAX_SITES];
 	struct uprobe_multi_attr attr = {
@@ -93,11 +93,11 @@ static int attach_multi(struct links *links, struct giltrace_bpf *bpf, pid_t pid
 }
 
 static int attach_singly(struct links *links, struct giltrace_bpf *bpf, pid_t pid, const char *path,
-                         const struct link_site *sites, size_t count)
+			 const struct link_site *sites, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct bpf_link *link = bpf_program__attach_uprobe(program_of(bpf, sites[i].event), false, pid, path,
-		                                                   sites[i].file_offset);
+								   sites[i].file_offset);
 		int err = -errno;
 
 		if (!link) {
@@ -110,13 +110,13 @@ static int attach_singly(struct links *links, struct giltrace_bpf *bpf, pid_t pi
 }
 
 int links__attach(struct links *links, struct giltrace_bpf *bpf, bool multi, pid_t pid, const char *path,
-                  const struct link_site *sites, size_t count)
+		  const struct link_site *sites, size_t count)
 {
 	*links = (struct links){.multi_fd = -1};
 	if (!count || count > LINKS_MAX_SITES)
 		return -EINVAL;
 	return multi ? attach_multi(links, bpf, pid, path, sites, count)
-	             : attach_singly(links, bpf, pid, path, sites, count);
+		     : attach_singly(links, bpf, pid, path, sites, count);
 }
 
 void links__detach(struct links *links)

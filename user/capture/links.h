@@ -39,7 +39,7 @@ void links__prepare(struct giltrace_bpf *bpf, bool multi);
 
 /* Attaches probes at the sites of `path` for one process. 0 or -errno with nothing attached. */
 int links__attach(struct links *links, struct giltrace_bpf *bpf, bool multi, pid_t pid, const char *path,
-                  const struct link_site *sites, size_t count);
+		  const struct link_site *sites, size_t count);
 
 /* Removes the probes. Idempotent. */
 void links__detach(struct links *links);

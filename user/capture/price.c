@@ -23,18 +23,18 @@ extern const char price_acquired[], price_released[];
 void price_cycle(const void *lock);
 
 __asm__(".text\n"
-        ".p2align 4\n"
-        ".globl price_cycle, price_acquired, price_released\n"
-        ".type price_cycle, @function\n"
-        "price_cycle:\n"
-        "price_acquired:\n"
-        "	push %rax\n"
-        "	pop %rax\n"
-        "price_released:\n"
-        "	push %rax\n"
-        "	pop %rax\n"
-        "	ret\n"
-        ".size price_cycle, . - price_cycle\n");
+	".p2align 4\n"
+	".globl price_cycle, price_acquired, price_released\n"
+	".type price_cycle, @function\n"
+	"price_cycle:\n"
+	"price_acquired:\n"
+	"	push %rax\n"
+	"	pop %rax\n"
+	"price_released:\n"
+	"	push %rax\n"
+	"	pop %rax\n"
+	"	ret\n"
+	".size price_cycle, . - price_cycle\n");
 
 struct own_offset {
 	uint64_t address, file_offset;
@@ -137,8 +137,11 @@ double price__measure(struct giltrace_bpf *bpf, bool multi)
 	static const uint32_t lock[4];
 	uint32_t pid = (uint32_t)getpid();
 	struct traced_process self = {
-		.layout = {.mutex = UNKNOWN_OFFSET, .locked = UNKNOWN_OFFSET, .last_holder = UNKNOWN_OFFSET,
-		           .thread_id = UNKNOWN_OFFSET, .interpreter = UNKNOWN_OFFSET},
+		.layout = {.mutex = UNKNOWN_OFFSET,
+			   .locked = UNKNOWN_OFFSET,
+			   .last_holder = UNKNOWN_OFFSET,
+			   .thread_id = UNKNOWN_OFFSET,
+			   .interpreter = UNKNOWN_OFFSET},
 	};
 	const struct link_site sites[] = {
 		{.file_offset = file_offset_of(price_acquired), .event = PROBE_ACQUIRED},

@@ -173,8 +173,11 @@ static json_t *blame(const struct trace *trace)
 
 static json_t *target(const struct trace_target *target)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "pid", number(target->pid), "exe", text(target->exe), "runtime",
-			 text(target->runtime), "version", text(target->version), "design", text(target->design));
+	uint32_t own = target->pid_in_namespace ? target->pid_in_namespace : target->pid;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", number(target->pid), "pid_in_namespace", number(own),
+			 "exe", text(target->exe), "runtime", text(target->runtime), "version", text(target->version),
+			 "design", text(target->design));
 }
 
 static const char *end_name(enum trace_end end)

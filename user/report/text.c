@@ -27,17 +27,19 @@ static void print_header(const struct trace *trace, FILE *out)
 	char time[FORMAT_SIZE], exe[128];
 	const char *base = strrchr(trace->target.exe, '/');
 
-	fprintf(out, "%s (pid %" PRIu32 "), %s %s, traced for %s%s\n",
-	        format_name(exe, sizeof(exe), base ? base + 1 : trace->target.exe, 20), trace->target.pid,
-	        runtime_title(&trace->target), trace->target.version, format_time(time, trace->duration_ns),
-	        trace->level == TRACE_WAITS ? ", waits only" : "");
+	fprintf(out, "%s (pid %" PRIu32, format_name(exe, sizeof(exe), base ? base + 1 : trace->target.exe, 20),
+		trace->target.pid);
+	if (trace->target.pid_in_namespace)
+		fprintf(out, ", in its namespace %" PRIu32, trace->target.pid_in_namespace);
+	fprintf(out, "), %s %s, traced for %s%s\n", runtime_title(&trace->target), trace->target.version,
+		format_time(time, trace->duration_ns), trace->level == TRACE_WAITS ? ", waits only" : "");
 	if (trace->end == TRACE_END_EXITED)
 		fprintf(out, "The process ended; that ended the trace.\n");
 	else if (trace->end == TRACE_END_EXECED)
 		fprintf(out, "The process replaced its program (exec); that ended the trace.\n");
 	if (trace->children)
 		fprintf(out, "It forked %" PRIu64 " child process%s meanwhile, which were not traced.\n",
-		        trace->children, trace->children > 1 ? "es" : "");
+			trace->children, trace->children > 1 ? "es" : "");
 }
 
 static uint64_t waited_ns(const struct trace_thread *thread)
@@ -51,8 +53,8 @@ static uint64_t held_ns(const struct trace_thread *thread)
 }
 
 /*
- * "Most of it: worker (12) 4.90 s, main (11) 3.10 s." As many of the first three as fit a line. The threads of a lock are
- * sorted by waited time.
+ * "Most of it: worker (12) 4.90 s, main (11) 3.10 s." As many of the first three as fit a line. The threads of a lock
+ * are sorted by waited time.
  */
 static void print_worst_waiters(const struct trace *trace, const struct trace_gil *gil, FILE *out)
 {
@@ -66,8 +68,8 @@ static void print_worst_waiters(const struct trace *trace, const struct trace_gi
 		if (thread->pid != gil->pid || thread->gil != gil->address || !waited_ns(thread))
 			continue;
 		column += snprintf(one, sizeof(one), "%s%s (%" PRIu32 ") %s", separator,
-		                   format_name(name, sizeof(name), thread->name, 15), thread->tid,
-		                   format_time(time, waited_ns(thread)));
+				   format_name(name, sizeof(name), thread->name, 15), thread->tid,
+				   format_time(time, waited_ns(thread)));
 		if (shown && column >= LINE_WIDTH)
 			break;
 		fputs(one, out);
@@ -85,15 +87,16 @@ static void print_verdict(const struct trace *trace, const struct trace_gil *gil
 	double waiters = trace__saturation(trace, gil);
 	char percent[FORMAT_SIZE], time[FORMAT_SIZE], share[FORMAT_SIZE];
 
-	fprintf(out, "%s", waiters >= BOUND          ? "BOUND BY THE GIL"
-	                   : waiters >= PARTLY_BOUND ? "PARTLY BOUND BY THE GIL"
-	                                             : "NOT BOUND BY THE GIL");
+	fprintf(out, "%s",
+		waiters >= BOUND          ? "BOUND BY THE GIL"
+		: waiters >= PARTLY_BOUND ? "PARTLY BOUND BY THE GIL"
+					  : "NOT BOUND BY THE GIL");
 	if (trace->gil_count > 1 && gil->interpreter >= 0)
 		fprintf(out, " OF INTERPRETER %" PRId64, gil->interpreter);
 	if (trace->level == TRACE_ALL)
 		fprintf(out, ": held %s %% of the time", format_percent(percent, trace__utilisation(trace, gil)));
-	fprintf(out, "%s on average %.*f thread%s.\n", trace->level == TRACE_ALL ? ";" : ":",
-	        waiters < 0.1 ? 3 : 1, waiters, waiters >= 0.95 && waiters < 1.05 ? " waits" : "s wait");
+	fprintf(out, "%s on average %.*f thread%s.\n", trace->level == TRACE_ALL ? ";" : ":", waiters < 0.1 ? 3 : 1,
+		waiters, waiters >= 0.95 && waiters < 1.05 ? " waits" : "s wait");
 	if (!waited) {
 		fprintf(out, "No thread lost time waiting for it.\n");
 		return;
@@ -101,7 +104,7 @@ static void print_verdict(const struct trace *trace, const struct trace_gil *gil
 	fprintf(out, "Waiting for it cost the threads %s", format_time(time, waited));
 	if (trace->level == TRACE_ALL)
 		fprintf(out, ", %s %% of the time they wanted to run",
-		        format_percent(share, (double)waited / (double)(waited + held)));
+			format_percent(share, (double)waited / (double)(waited + held)));
 	fprintf(out, ".\n");
 	print_worst_waiters(trace, gil, out);
 }
@@ -118,10 +121,10 @@ static void print_lock_counts(const struct trace *trace, const struct trace_gil 
 		fprintf(out, "%" PRIu64 " acquisitions, ", counts->acquisitions);
 	fprintf(out, "%" PRIu64 " contended, %" PRIu64 " hand-offs\n", counts->contended, counts->handoffs);
 	fprintf(out, "  failed attempts: %" PRIu64 " (%" PRIu64 " timeouts, %" PRIu64 " stolen)\n", counts->failed,
-	        counts->timeouts, counts->stolen);
+		counts->timeouts, counts->stolen);
 	if (trace->level == TRACE_ALL)
 		fprintf(out, "  releases: %" PRIu64 " forced, %" PRIu64 " voluntary\n", counts->releases_forced,
-		        counts->releases_voluntary);
+			counts->releases_voluntary);
 }
 
 static const char *percentile(char out[FORMAT_SIZE], const struct distribution *distribution, double percent)
@@ -139,11 +142,11 @@ static void print_thread(const struct trace *trace, const struct trace_thread *t
 
 	snprintf(acquired, sizeof(acquired), "%" PRIu64, thread->counts.acquisitions);
 	fprintf(out, "%7" PRIu32 "%c %s %5s %5s %9s %9" PRIu64 " %7" PRIu64 " %7s %7s\n", thread->tid,
-	        thread->ended ? '*' : ' ', format_name_column(name, sizeof(name), thread->name, 15),
-	        all ? format_percent(held, (double)held_ns(thread) / duration) : "-",
-	        format_percent(waited, (double)waited_ns(thread) / duration), all ? acquired : "-",
-	        thread->counts.contended, thread->counts.failed, percentile(wait99, &thread->wait, 99),
-	        all ? percentile(hold99, &thread->hold, 99) : "-");
+		thread->ended ? '*' : ' ', format_name_column(name, sizeof(name), thread->name, 15),
+		all ? format_percent(held, (double)held_ns(thread) / duration) : "-",
+		format_percent(waited, (double)waited_ns(thread) / duration), all ? acquired : "-",
+		thread->counts.contended, thread->counts.failed, percentile(wait99, &thread->wait, 99),
+		all ? percentile(hold99, &thread->hold, 99) : "-");
 }
 
 static void print_threads(const struct trace *trace, const struct trace_gil *gil, FILE *out)
@@ -151,7 +154,7 @@ static void print_threads(const struct trace *trace, const struct trace_gil *gil
 	size_t shown = 0, ended = 0;
 
 	fprintf(out, "\n                          held  wait                              wait    hold\n"
-	             "    tid  thread             %%     %%  acquired contended  failed     p99     p99\n");
+		     "    tid  thread             %%     %%  acquired contended  failed     p99     p99\n");
 	for (size_t i = 0; i < trace->thread_count; i++) {
 		const struct trace_thread *thread = &trace->threads[i];
 
@@ -163,7 +166,7 @@ static void print_threads(const struct trace *trace, const struct trace_gil *gil
 	}
 	if (shown > SHOWN_THREADS)
 		fprintf(out, "         ... and %zu more threads, which waited less (--json has them all)\n",
-		        shown - SHOWN_THREADS);
+			shown - SHOWN_THREADS);
 	if (ended)
 		fprintf(out, "         * ended during the trace\n");
 }
@@ -186,8 +189,8 @@ static void print_off_cpu(const struct trace *trace, const struct trace_gil *gil
 	if (trace->level != TRACE_ALL || held <= 0)
 		return;
 	fprintf(out, "\nThe holder was on a CPU %s %% of the time, preempted %s %%, asleep %s %%.\n",
-	        format_percent(on, 1 - (double)(runnable + blocked) / held),
-	        format_percent(preempted, (double)runnable / held), format_percent(asleep, (double)blocked / held));
+		format_percent(on, 1 - (double)(runnable + blocked) / held),
+		format_percent(preempted, (double)runnable / held), format_percent(asleep, (double)blocked / held));
 }
 
 static void print_open(const struct trace_gil *gil, FILE *out)
@@ -197,9 +200,9 @@ static void print_open(const struct trace_gil *gil, FILE *out)
 	if (!open->holds_at_start && !open->holds_at_end && !open->waits_at_start && !open->waits_at_end)
 		return;
 	fprintf(out,
-	        "\nCut by an end of the trace, and in no histogram:\n"
-	        "  holds: %" PRIu64 " at its start, %" PRIu64 " at its end; waits: %" PRIu64 " and %" PRIu64 "\n",
-	        open->holds_at_start, open->holds_at_end, open->waits_at_start, open->waits_at_end);
+		"\nCut by an end of the trace, and in no histogram:\n"
+		"  holds: %" PRIu64 " at its start, %" PRIu64 " at its end; waits: %" PRIu64 " and %" PRIu64 "\n",
+		open->holds_at_start, open->holds_at_end, open->waits_at_start, open->waits_at_end);
 }
 
 static void print_gil(const struct trace *trace, const struct trace_gil *gil, FILE *out)
@@ -212,7 +215,8 @@ static void print_gil(const struct trace *trace, const struct trace_gil *gil, FI
 	text__histogram("Wait", "from the first sleep to the acquisition", &gil->wait, out);
 	if (trace->level == TRACE_ALL) {
 		text__histogram("Hold", "from the acquisition to the release", &gil->hold, out);
-		text__histogram("Hand-off", "from a release to the acquisition by a thread that waited", &gil->handoff, out);
+		text__histogram("Hand-off", "from a release to the acquisition by a thread that waited", &gil->handoff,
+				out);
 	}
 	text__matrix(trace, gil, out);
 	print_open(gil, out);
@@ -232,8 +236,8 @@ static void print_locks(const struct trace *trace, FILE *out)
 			snprintf(interpreter, sizeof(interpreter), "%" PRId64, gil->interpreter);
 		snprintf(acquired, sizeof(acquired), "%" PRIu64, gil->counts.acquisitions);
 		fprintf(out, "  %11s  0x%-16" PRIx64 " %6s %8.2f %9s %9" PRIu64 " %7zu\n", interpreter, gil->address,
-		        all ? format_percent(held, trace__utilisation(trace, gil)) : "-", trace__saturation(trace, gil),
-		        all ? acquired : "-", gil->counts.contended, gil->threads);
+			all ? format_percent(held, trace__utilisation(trace, gil)) : "-", trace__saturation(trace, gil),
+			all ? acquired : "-", gil->counts.contended, gil->threads);
 	}
 }
 
@@ -268,9 +272,9 @@ static void print_cost(const struct trace *trace, FILE *out)
 	fprintf(out, "Tracing: %" PRIu64 " probe hits", probes->hits);
 	if (probes->cost_ns_per_hit >= 0)
 		fprintf(out, " of %s each cost it %s, %s %% of one CPU",
-		        format_time(each, (uint64_t)probes->cost_ns_per_hit),
-		        format_time(total, (uint64_t)((double)probes->hits * probes->cost_ns_per_hit)),
-		        format_percent(share, probes->overhead_pct / 100));
+			format_time(each, (uint64_t)probes->cost_ns_per_hit),
+			format_time(total, (uint64_t)((double)probes->hits * probes->cost_ns_per_hit)),
+			format_percent(share, probes->overhead_pct / 100));
 	fprintf(out, ".\n");
 }
 

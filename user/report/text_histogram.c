@@ -37,8 +37,9 @@ static void print_row(int bit, const struct octave *octave, uint64_t most, doubl
 	int length = (int)((double)octave->count / (double)most * BAR_WIDTH + 0.5);
 
 	fprintf(out, "  %8s - %-8s %9" PRIu64 " %5s %% |%.*s\n", format_time(from, bit ? 1ULL << bit : 0),
-	        format_time(to, 2ULL << bit), octave->count, format_percent(share, octave->time / time),
-	        octave->count && !length ? 1 : length, octave->count && !length ? "." : "##################################");
+		format_time(to, 2ULL << bit), octave->count, format_percent(share, octave->time / time),
+		octave->count && !length ? 1 : length,
+		octave->count && !length ? "." : "##################################");
 }
 
 static void print_bars(const struct distribution *distribution, FILE *out)

@@ -69,13 +69,15 @@ static const char *name_of(const struct trace *trace, const struct trace_gil *gi
 	return tid ? trace__thread_name(trace, gil->pid, tid) : "unknown";
 }
 
-static void print_holders(const struct trace *trace, const struct trace_gil *gil, const struct roles *holders, FILE *out)
+static void print_holders(const struct trace *trace, const struct trace_gil *gil, const struct roles *holders,
+			  FILE *out)
 {
 	char name[64];
 
 	fprintf(out, "\nWho waited (rows) for whom (columns), by time:\n%24s", "");
 	for (size_t i = 0; i < holders->shown; i++)
-		fprintf(out, " %s", format_name_column(name, sizeof(name), name_of(trace, gil, holders->all[i].tid), WIDTH));
+		fprintf(out, " %s",
+			format_name_column(name, sizeof(name), name_of(trace, gil, holders->all[i].tid), WIDTH));
 	fprintf(out, "%s\n%24s", holders->count > holders->shown ? "   others" : "", "");
 	for (size_t i = 0; i < holders->shown; i++)
 		fprintf(out, " %*" PRIu32, WIDTH, holders->all[i].tid);
@@ -92,7 +94,7 @@ static void print_cells(const uint64_t *cells, size_t count, FILE *out)
 }
 
 static void print_matrix(const struct trace *trace, const struct trace_gil *gil, const struct roles *waiters,
-                         const struct roles *holders, FILE *out)
+			 const struct roles *holders, FILE *out)
 {
 	uint64_t cells[ROWS + 1][COLUMNS + 1] = {{0}};
 	size_t columns = holders->shown + (holders->count > holders->shown);
@@ -106,7 +108,8 @@ static void print_matrix(const struct trace *trace, const struct trace_gil *gil,
 	for (size_t row = 0; row < waiters->shown; row++) {
 		uint32_t tid = waiters->all[row].tid;
 
-		fprintf(out, "  %s %8" PRIu32, format_name_column(name, sizeof(name), name_of(trace, gil, tid), 13), tid);
+		fprintf(out, "  %s %8" PRIu32, format_name_column(name, sizeof(name), name_of(trace, gil, tid), 13),
+			tid);
 		print_cells(cells[row], columns, out);
 	}
 	if (waiters->count > waiters->shown) {

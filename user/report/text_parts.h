@@ -9,7 +9,8 @@ struct distribution;
 struct trace;
 struct trace_gil;
 
-/* Percentiles, and for each octave how many values and what share of all their time. Writes nothing when the distribution is empty. */
+/* Percentiles, and for each octave how many values and what share of all their time. Writes nothing when the
+ * distribution is empty. */
 void text__histogram(const char *title, const char *meaning, const struct distribution *distribution, FILE *out);
 
 /* How long each waiter waited for each holder, the worst of both. Writes nothing when nobody waited. */

@@ -175,7 +175,7 @@ static int check_version(struct build *build)
 	return 0;
 }
 
-static int add_site(struct build *build, enum probe_event event, uint64_t address, bool emulated, const char *text)
+int build__add_site(struct build *build, enum probe_event event, uint64_t address, bool emulated, const char *text)
 {
 	struct probe_plan *plan = build->plan;
 	struct probe_site *site = &plan->sites[plan->site_count];
@@ -225,7 +225,7 @@ int build__add_result_jump(struct build *build, enum probe_event event, const st
 		if (tested && instruction__is_conditional_jump(instruction)) {
 			instruction__text(instruction, text, sizeof(text));
 			*found = true;
-			return add_site(build, event, instruction->address, true, text);
+			return build__add_site(build, event, instruction->address, true, text);
 		}
 		if (instruction__is_branch(instruction))
 			break;
@@ -300,10 +300,10 @@ int build__add_call(struct build *build, enum probe_event event, const struct ca
 		build__note(build, "The %s at 0x%llx is a conditional jump: the probe there is hit too often.\n",
 			    build->functions[call->callee], (unsigned long long)call->address);
 	if (call->emulated)
-		return add_site(build, event, call->address, true, call->text);
+		return build__add_site(build, event, call->address, true, call->text);
 	if (find_stand_in(build, call, &address, text, sizeof(text)))
-		return add_site(build, event, address, true, text);
-	return add_site(build, event, call->address, false, call->text);
+		return build__add_site(build, event, address, true, text);
+	return build__add_site(build, event, call->address, false, call->text);
 }
 
 /* Whether a call is in a function that waits with a timeout: take_gil, or one of its clones (3.8 has two). */

@@ -29,6 +29,9 @@ __attribute__((format(printf, 3, 4))) int build__refuse(struct build *build, int
 /* Adds a line to the plan's notes. */
 __attribute__((format(printf, 2, 3))) void build__note(struct build *build, const char *format, ...);
 
+/* 0 or as build__refuse(). `text` is the instruction. */
+int build__add_site(struct build *build, enum probe_event event, uint64_t address, bool emulated, const char *text);
+
 /* Adds the site of a call, or of an instruction before it that is better to probe. 0 or as build__refuse(). */
 int build__add_call(struct build *build, enum probe_event event, const struct call_site *call);
 

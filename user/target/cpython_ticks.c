@@ -57,16 +57,38 @@ static uint64_t address_of(struct build *build, const char *name)
 	return elf_image__dynamic_symbol(build->image, name, &symbol) ? 0 : symbol.address;
 }
 
+/* The instruction behind a call, whatever it is: the result is still in eax there. */
+static int add_next(struct build *build, const struct call_site *call)
+{
+	const cs_insn *instruction;
+	int err = disassembly__start(build->disassembly, &call->function, false);
+
+	while (!err && (instruction = disassembly__next(build->disassembly))) {
+		char text[48];
+
+		if (instruction->address != call->next)
+			continue;
+		instruction__text(instruction, text, sizeof(text));
+		return build__add_site(build, PROBE_TAKEN, call->next,
+				       instruction__emulated(instruction->bytes, instruction->size), text);
+	}
+	if (err == -ENOMEM || err == -ENOEXEC)
+		return err;
+	return build__refuse(build, -ENOTSUP, "what follows the call of sem_wait at 0x%llx was not found",
+			     (unsigned long long)call->address);
+}
+
 static int add_wait(struct build *build, const struct call_site *call)
 {
 	bool found;
-	int err = build__add_call(build, PROBE_TAKING, call);
+	int err;
 
-	err = err ? err : build__add_result_jump(build, PROBE_TAKEN, call, &found);
-	if (!err && !found)
-		return build__refuse(build, -ENOTSUP, "the jump on the result of sem_wait at 0x%llx was not found",
+	if (call->kind != CALL_DIRECT && call->kind != CALL_INDIRECT)
+		return build__refuse(build, -ENOTSUP, "at 0x%llx sem_wait is jumped to: its result is not seen",
 				     (unsigned long long)call->address);
-	return err;
+	err = build__add_call(build, PROBE_TAKING, call);
+	err = err ? err : build__add_result_jump(build, PROBE_TAKEN, call, &found);
+	return err || found ? err : add_next(build, call);
 }
 
 static int add_sites(struct build *build)

@@ -20,7 +20,7 @@
 #include "user/target/runtime.h"
 
 #define MAX_TRACEES 4096
-#define OPTIONS                                                                                                        \
+#define OPTIONS \
 	(PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD)
 
 /* A thread that ptrace holds. While `loading`, its program's dynamic loader runs, at [loader_start, loader_end). */
@@ -134,8 +134,8 @@ int launch__start(char *const argv[], struct launch **out, char *why, size_t why
 }
 
 /*
- * Following a program's start: from its exec on we stop at its system calls, until the first that does not come from the
- * dynamic loader. Then all its libraries are mapped and none of its own code has run but constructors.
+ * Following a program's start: from its exec on we stop at its system calls, until the first that does not come from
+ * the dynamic loader. Then all its libraries are mapped and none of its own code has run but constructors.
  */
 
 /* Where the program's loader is: AT_BASE of its auxiliary vector, up to the end of that executable mapping. */
@@ -258,7 +258,8 @@ int launch__find(struct launch *launch, struct process **process, struct probe_p
 	return err ? err : ended_without_runtime(launch, why, why_size);
 }
 
-/* Detaching needs a stopped tracee: one that runs is interrupted first. The signal it stopped for, if any, goes with it. */
+/* Detaching needs a stopped tracee: one that runs is interrupted first. The signal it stopped for, if any, goes with
+ * it. */
 static void let_go(struct launch *launch, pid_t tid)
 {
 	int status = 0;

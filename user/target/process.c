@@ -21,6 +21,7 @@ struct process {
 	pid_t pid;
 	int pidfd;
 	int directory; /* /proc/PID: bound to this process, whoever has its number later */
+	pid_t pid_in_namespace;
 	char exe[PATH_MAX];
 };
 
@@ -80,6 +81,26 @@ static int open_pidfd(pid_t pid)
 	return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
 }
 
+/* The last of the NSpid line's numbers: the process's own, in the innermost namespace. */
+static pid_t read_pid_in_namespace(const struct process *process)
+{
+	char text[4096], *line, *last;
+	int fd = openat(process->directory, "status", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (size <= 0)
+		return process->pid;
+	text[size] = '\0';
+	line = strstr(text, "\nNSpid:");
+	if (!line)
+		return process->pid;
+	line[1 + strcspn(line + 1, "\n")] = '\0';
+	last = strrchr(line, '\t');
+	return last && atoi(last) > 0 ? atoi(last) : process->pid;
+}
+
 /* Opens what is read of the process, and makes sure that it is the one that the pidfd holds. */
 static int open_directory(struct process *process)
 {
@@ -102,6 +123,7 @@ static int open_directory(struct process *process)
 	if (maps < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
 	close(maps);
+	process->pid_in_namespace = read_pid_in_namespace(process);
 	length = readlinkat(process->directory, "exe", process->exe, sizeof(process->exe) - 1);
 	process->exe[length > 0 ? length : 0] = '\0'; /* a kernel thread has none */
 	return 0;
@@ -142,6 +164,11 @@ void process__close(struct process *process)
 pid_t process__pid(const struct process *process)
 {
 	return process->pid;
+}
+
+pid_t process__pid_in_namespace(const struct process *process)
+{
+	return process->pid_in_namespace;
 }
 
 int process__pidfd(const struct process *process)

@@ -28,9 +28,10 @@ int process__open(pid_t pid, struct process **out);
 void process__close(struct process *process);
 
 pid_t process__pid(const struct process *process);
-int process__pidfd(const struct process *process);        /* poll()s readable once the process has ended */
-const char *process__exe(const struct process *process);  /* /proc/PID/exe, for people only */
-uint64_t process__threads(const struct process *process); /* how many it has now; 0 once it is gone */
+pid_t process__pid_in_namespace(const struct process *process); /* as it knows itself; mostly the same */
+int process__pidfd(const struct process *process);              /* poll()s readable once the process has ended */
+const char *process__exe(const struct process *process);        /* /proc/PID/exe, for people only */
+uint64_t process__threads(const struct process *process);       /* how many it has now; 0 once it is gone */
 bool process__alive(const struct process *process);
 bool process__has_thread(const struct process *process, uint64_t tid);
 

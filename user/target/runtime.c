@@ -88,24 +88,54 @@ static int explain_no_files(const struct process *process, int err, char *why, s
 	return err;
 }
 
+/* Whether the runtime in this file is the one that runs: several may be mapped, and one only be there for another use.
+ */
+static bool is_initialised(const struct process *process, const struct probe_plan *plan)
+{
+	uint64_t lock;
+
+	return !plan->adapter->main_lock || !plan->adapter->main_lock(process, plan, &lock);
+}
+
+/*
+ * Goes through the files for one with a runtime that is initialised; else takes the first with a runtime. 0, or -ENOENT
+ * with *failure filled in.
+ */
+static int choose_file(const struct process *process, const struct mapping *files, ssize_t count,
+		       struct probe_plan *plan, struct failure *failure)
+{
+	struct probe_plan *other = malloc(sizeof(*other));
+	bool found = false;
+
+	if (!other)
+		return -ENOMEM;
+	for (ssize_t i = 0; i < count; i++) {
+		char clause[256] = "";
+		int err = plan_file(process, &files[i], other, clause, sizeof(clause));
+		bool initialised = !err && is_initialised(process, other);
+
+		if (!err && (!found || initialised))
+			*plan = *other;
+		found |= !err;
+		if (err && err != -ENOENT)
+			remember(failure, &files[i], err, clause);
+		if (initialised || err == -EPERM || err == -EACCES || err == -ENOMEM)
+			break; /* the errors are the same for all */
+	}
+	free(other);
+	return found ? 0 : -ENOENT;
+}
+
 int runtime__plan(const struct process *process, struct probe_plan *plan, char *why, size_t why_size)
 {
 	struct failure failure = {0};
 	struct mapping *files;
 	ssize_t count = process__executable_files(process, &files);
-	int err = -ENOENT;
+	int err;
 
 	if (count < 0)
 		return explain_no_files(process, (int)count, why, why_size);
-	for (ssize_t i = 0; err && i < count; i++) {
-		char clause[256] = "";
-
-		err = plan_file(process, &files[i], plan, clause, sizeof(clause));
-		if (err && err != -ENOENT)
-			remember(&failure, &files[i], err, clause);
-		if (err == -EPERM || err == -EACCES || err == -ENOMEM)
-			break; /* the same for all */
-	}
+	err = choose_file(process, files, count, plan, &failure);
 	if (err)
 		err = explain(process, &failure, why, why_size);
 	free(files);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The adapter for toygil. It tells all itself: exported symbols say how its lock is laid out and which design runs, and
- * USDT notes of the provider `gil` say where the events are, with the lock's address in %rdi at each, and at `waited` the
- * result of the sleep in %eax (tools/toygil/events.h, tracer_symbols.h). Crafted files are expected here too.
+ * USDT notes of the provider `gil` say where the events are, with the lock's address in %rdi at each, and at `waited`
+ * the result of the sleep in %eax (tools/toygil/events.h, tracer_symbols.h). Crafted files are expected here too.
  */
 #include "user/target/toygil.h"
 
@@ -18,12 +18,12 @@
 #include "user/target/process.h"
 #include "user/target/runtime.h"
 
-#define MAX_NOTES       (1U << 20) /* bytes */
-#define NOTE_STAPSDT    3
-#define NOTE_ALIGNMENT  4
-#define NOP             0x90
-#define MAX_COMMAND     4096
-#define DESIGN_SIZE     32
+#define MAX_NOTES      (1U << 20) /* bytes */
+#define NOTE_STAPSDT   3
+#define NOTE_ALIGNMENT 4
+#define NOP            0x90
+#define MAX_COMMAND    4096
+#define DESIGN_SIZE    32
 
 /* The designs that toygil has: a name that the target gives must be one of these. */
 static const char *const designs[] = {"ticks", "interval", "per-interpreter", "free", "none"};
@@ -195,7 +195,7 @@ static const char *find_design(const struct process *process, struct elf_image *
 }
 
 static int make_plan(const struct process *process, struct elf_image *image, int fd, struct probe_plan *plan, char *why,
-                     size_t why_size)
+		     size_t why_size)
 {
 	int err = read_symbol(image, "toygil_lock_layout", &plan->layout, sizeof(plan->layout));
 	char version[16] = "";
@@ -219,7 +219,7 @@ static int make_plan(const struct process *process, struct elf_image *image, int
 }
 
 static int toygil_plan(const struct process *process, const struct mapping *file, struct probe_plan *plan, char *why,
-                       size_t why_size)
+		       size_t why_size)
 {
 	struct elf_image *image;
 	const char *reason;

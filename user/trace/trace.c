@@ -75,10 +75,10 @@ struct trace_blame *trace__add_blame(struct trace *trace)
 	return append((void **)&trace->blame, &trace->blame_count, sizeof(struct trace_blame));
 }
 
-#define COMPARE(a, b)                                                                                                  \
-	do {                                                                                                           \
-		if ((a) != (b))                                                                                        \
-			return (a) < (b) ? -1 : 1;                                                                     \
+#define COMPARE(a, b)                              \
+	do {                                       \
+		if ((a) != (b))                    \
+			return (a) < (b) ? -1 : 1; \
 	} while (0)
 
 static int compare_gils(const void *left, const void *right)

@@ -80,6 +80,7 @@ struct trace_blame {
 
 struct trace_target {
 	uint32_t pid;
+	uint32_t pid_in_namespace; /* as it knows itself; 0: the same */
 	char exe[4096];
 	const char *runtime; /* "cpython", "toygil"; static */
 	char version[32];    /* "" : unknown */
@@ -96,7 +97,7 @@ struct trace_probes {
 
 /* What the trace missed, by what ran short. */
 struct trace_lost {
-	uint64_t events;  /* records that found the ring full */
+	uint64_t events; /* records that found the ring full */
 	uint64_t stacks;
 	uint64_t threads; /* events of threads that found no free slot */
 	uint64_t probes;  /* probe hits that the kernel skipped, and events that made no sense */
@@ -128,8 +129,8 @@ struct trace_thread *trace__add_thread(struct trace *trace);
 struct trace_blame *trace__add_blame(struct trace *trace);
 
 /*
- * Merges blame of equal pairs, sorts all (locks by process, interpreter and address, threads by lock, waited time and tid, blame by
- * time) and derives the locks' figures. Call it once, after the last element was added. 0 or -ENOMEM.
+ * Merges blame of equal pairs, sorts all (locks by process, interpreter and address, threads by lock, waited time and
+ * tid, blame by time) and derives the locks' figures. Call it once, after the last element was added. 0 or -ENOMEM.
  */
 int trace__finish(struct trace *trace);
 

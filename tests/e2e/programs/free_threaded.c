@@ -69,7 +69,7 @@ struct {
 #ifdef OTHER_SHAPE
 			    [30] = 152, 160}
 #else
-			     [27] = 152, 160}
+			    [27] = 152, 160}
 #endif
 };
 
