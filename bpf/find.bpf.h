@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Finding the lock and the thread that a probe hit concerns.
+ *
+ * A hit finds its lock in the hash `locks`: one look-up filters by process and names the lock. The thread that took the
+ * lock last is remembered in the lock, so that an uncontended cycle needs no other look-up. Whatever is new (a lock, a
+ * thread) takes the slow path. Each early return that loses something counts it in `lost`.
+ */
+#ifndef GILTRACE_FIND_BPF_H
+#define GILTRACE_FIND_BPF_H
+
+#include "lifecycle.h"
+#include "maps.bpf.h"
+
+#define MAX_LOCKS_A_THREAD 8
+#define NO_SLOT            ((__u32)-1)
+
+/*
+ * Whether what the runtime's file calls its condition-variable functions with looks like its lock: another user of
+ * condition variables may share the file.
+ */
+static __always_inline bool looks_like_lock(const struct lock_layout *layout, __u64 address, __u64 second_argument,
+					    __u32 event)
+{
+	int locked = -1;
+	__u64 only_lock;
+
+	if (layout->lock_variable)
+		return !bpf_probe_read_user(&only_lock, sizeof(only_lock), (void *)layout->lock_variable) &&
+		       only_lock == address;
+	if (event == PROBE_BLOCKED)
+		return layout->mutex == UNKNOWN_OFFSET || second_argument == address + layout->mutex;
+	if (layout->locked == UNKNOWN_OFFSET)
+		return true;
+	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(address + layout->locked)))
+		return false;
+	return event == PROBE_ACQUIRED ? locked == 1 : event == PROBE_SWITCHED || locked == 0;
+}
+
+/*
+ * The interpreter whose lock it is, by way of the thread that took it last; -1: unknown. One without its own lock
+ * shares that of the main interpreter, which is number 0.
+ */
+static __always_inline __s64 find_interpreter(const struct lock_layout *layout, __u64 address)
+{
+	struct {
+		__u64 gil;
+		int own_gil;
+		int pad;
+	} ceval;
+	__u64 thread_state, interpreter;
+	__s64 id;
+
+	if (layout->last_holder == UNKNOWN_OFFSET || layout->interpreter == UNKNOWN_OFFSET)
+		return -1;
+	if (bpf_probe_read_user(&thread_state, sizeof(thread_state), (void *)(address + layout->last_holder)) ||
+	    bpf_probe_read_user(&interpreter, sizeof(interpreter), (void *)(thread_state + layout->interpreter)) ||
+	    bpf_probe_read_user(&ceval, sizeof(ceval), (void *)(interpreter + layout->interpreter_gil)) ||
+	    bpf_probe_read_user(&id, sizeof(id), (void *)(interpreter + layout->interpreter_id)) ||
+	    ceval.gil != address)
+		return -1;
+	return ceval.own_gil ? id : 0;
+}
+
+/* A lock is first seen: it must belong to a traced process and look like one. */
+static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u32 tgid, __u64 second_argument, __u32 event)
+{
+	struct lock_key key = {.address = address, .tgid = tgid};
+	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	static const struct lock empty;
+	struct lock *lock;
+
+	if (!process || process->execed)
+		return NULL;
+	if (!looks_like_lock(&process->layout, address, second_argument, event)) {
+		if (process->layout.lock_variable)
+			return NULL; /* one of the program's own locks, which are made alike */
+		__sync_fetch_and_add(&unlike, 1);
+		return NULL;
+	}
+	if (bpf_map_update_elem(&locks, &key, &empty, BPF_NOEXIST)) {
+		lock = bpf_map_lookup_elem(&locks, &key);
+		if (!lock)
+			lose(LOST_GILS);
+		return lock;
+	}
+	lock = bpf_map_lookup_elem(&locks, &key);
+	if (!lock)
+		return NULL;
+	lock->layout = process->layout;
+	if (lock->layout.lock_variable && lock->layout.last_holder != UNKNOWN_OFFSET)
+		lock->layout.last_holder -= address;
+	lock->start_ns = process->start_ns;
+	lock->interpreter = find_interpreter(&process->layout, address);
+	return lock;
+}
+
+static __always_inline struct lock *find_lock(struct pt_regs *ctx, __u64 address, __u32 tgid, enum probe_event event)
+{
+	struct lock_key key = {.address = address, .tgid = tgid};
+	struct lock *lock = bpf_map_lookup_elem(&locks, &key);
+
+	return lock ? lock : new_lock(address, tgid, PT_REGS_PARM2(ctx), event);
+}
+
+/* Takes a free slot for the thread that runs. */
+static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32 tid)
+{
+	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct thread *thread;
+	__u32 slot, *first;
+	__u64 *at_start;
+
+	if (!process || process->execed)
+		return NO_SLOT;
+	if (bpf_map_pop_elem(&free_slots, &slot)) {
+		lose(LOST_THREADS);
+		return NO_SLOT;
+	}
+	thread = bpf_map_lookup_elem(&threads, &slot);
+	if (!thread)
+		return NO_SLOT;
+	first = bpf_map_lookup_elem(&slots, &tid);
+	thread->next = first ? *first + 1 : 0;
+	if (bpf_map_update_elem(&slots, &tid, &slot, BPF_ANY)) {
+		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
+		lose(LOST_THREADS);
+		return NO_SLOT;
+	}
+	thread->lock = address;
+	thread->tid = tid;
+	bpf_get_current_comm(thread->name, sizeof(thread->name));
+	at_start = bpf_map_lookup_elem(&waiting_at_start, &tid);
+	if (at_start) {
+		on_wait_at_start(thread, process->start_ns);
+		thread->woken_at_start = *at_start;
+		bpf_map_delete_elem(&waiting_at_start, &tid);
+	}
+	thread->tgid = tgid;
+	remember_thread_pointer(tgid, tid, thread_pointer_of(task));
+	return slot;
+}
+
+enum dealings { DEALINGS_WITH_LOCK, DEALINGS_WAITING, DEALINGS_TAKING, DEALINGS_BUSY };
+
+/*
+ * A thread's dealings with one lock, or those in which it waits, takes, or is busy (takes or holds) now. NULL and
+ * NO_SLOT when there are none.
+ */
+static __always_inline struct thread *find_dealings(__u32 tid, enum dealings which, __u64 address, __u32 *slot)
+{
+	__u32 *first = bpf_map_lookup_elem(&slots, &tid);
+
+	*slot = first ? *first : NO_SLOT;
+	for (int i = 0; i < MAX_LOCKS_A_THREAD && *slot != NO_SLOT; i++) {
+		struct thread *thread = bpf_map_lookup_elem(&threads, slot);
+
+		if (!thread)
+			break;
+		if (which == DEALINGS_WITH_LOCK ? thread->lock == address
+		    : which == DEALINGS_WAITING ? thread->waiting_since != 0
+		    : which == DEALINGS_TAKING  ? thread->taking
+						: thread->holding || thread->taking)
+			return thread;
+		*slot = thread->next - 1; /* 0 - 1 is NO_SLOT */
+	}
+	*slot = NO_SLOT;
+	return NULL;
+}
+
+/* The slot of the thread that runs and this lock, made if there is none. */
+static __attribute__((noinline)) __u32 look_up_slot(__u64 address, __u32 tgid, __u32 tid)
+{
+	__u32 slot;
+
+	return find_dealings(tid, DEALINGS_WITH_LOCK, address, &slot) ? slot : new_slot(address, tgid, tid);
+}
+
+/* The thread that runs, in its dealings with this lock; `*slot` is its slot. */
+static __always_inline struct thread *find_thread(struct lock *lock, __u64 address, __u64 tgid_tid, __u32 *slot)
+{
+	__u32 tid = tgid_tid;
+	struct thread *thread;
+
+	if (lock->last_tid == tid) {
+		*slot = lock->holder_slot;
+		thread = bpf_map_lookup_elem(&threads, slot);
+		if (thread && thread->tid == tid && thread->lock == address && !thread->ended_ns)
+			return thread;
+	}
+	*slot = look_up_slot(address, tgid_tid >> 32, tid);
+	return bpf_map_lookup_elem(&threads, slot);
+}
+
+/*
+ * Who has a semaphore between `released` and `taken`: one that found it free since, or was woken up to take it; else it
+ * is not released yet, for the probe comes before the call. The thread that runs is going to sleep, so it is another.
+ */
+static __always_inline __u32 find_next_holder(const struct lock *lock)
+{
+	__u32 self = bpf_get_current_pid_tgid();
+
+	if (lock->found_free && lock->found_free != self)
+		return lock->found_free;
+	if (lock->woken && lock->woken != self)
+		return lock->woken;
+	return lock->last_tid != self ? lock->last_tid : 0;
+}
+
+/*
+ * Who holds the lock: whom we saw take it, or else the thread whose state the lock itself names. 0: unknown. The thread
+ * state keeps the pthread_t, which is the thread pointer; a thread that was started before its pointer could be
+ * noticed is the main thread.
+ */
+static __always_inline __u32 find_holder(const struct lock *lock, __u64 address, __u32 tgid)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct thread_pointer key = {.tgid = tgid};
+	__u64 thread_state = 0;
+	__u32 *tid;
+
+	if (lock->holder)
+		return lock->holder;
+	if (lock->layout.lock_variable && lock->last_tid)
+		return find_next_holder(lock);
+	if (lock->layout.last_holder == UNKNOWN_OFFSET || lock->layout.thread_id == UNKNOWN_OFFSET)
+		return 0;
+	if (bpf_probe_read_user(&thread_state, sizeof(thread_state), (void *)(address + lock->layout.last_holder)) ||
+	    !thread_state ||
+	    bpf_probe_read_user(&key.pointer, sizeof(key.pointer), (void *)(thread_state + lock->layout.thread_id)) ||
+	    !key.pointer)
+		return 0;
+	tid = bpf_map_lookup_elem(&thread_pointers, &key);
+	if (tid)
+		return *tid;
+	return BPF_CORE_READ(task, group_leader, thread.fsbase) == key.pointer ? tgid : 0;
+}
+
+#endif
