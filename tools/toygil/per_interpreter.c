@@ -7,24 +7,6 @@
 #include "tools/toygil/counts_plain.h"
 #include "tools/toygil/interval_lock.h"
 
-static int open_run(struct runtime *runtime)
-{
-	for (uint32_t i = 0; i < runtime->interpreter_count; i++) {
-		struct interpreter *interpreter = &runtime->interpreters[i];
-
-		lock__init(&interpreter->own_lock, runtime->settings->interval_us);
-		interpreter->lock = &interpreter->own_lock;
-		interpreter->owns_lock = 1;
-	}
-	return 0;
-}
-
-static void close_run(struct runtime *runtime)
-{
-	for (uint32_t i = 0; i < runtime->interpreter_count; i++)
-		lock__destroy(&runtime->interpreters[i].own_lock);
-}
-
 static inline bool tick(struct thread *thread)
 {
 	(void)thread;
@@ -52,8 +34,8 @@ const struct design design_per_interpreter = {
 	.name = "per-interpreter",
 	.summary = "the interval lock, one for each interpreter; data crosses only as copies (CPython 3.12)",
 	.per_interpreter = true,
-	.open = open_run,
-	.close = close_run,
+	.open = runtime__open_own_locks,
+	.close = runtime__close_own_locks,
 	.begin = interval_lock__take,
 	.end = interval_lock__drop,
 	.detach = interval_lock__drop,

@@ -58,6 +58,24 @@ bool runtime__go_on(struct thread *thread, uint32_t breaker)
 	return false;
 }
 
+int runtime__open_own_locks(struct runtime *runtime)
+{
+	for (uint32_t i = 0; i < runtime->interpreter_count; i++) {
+		struct interpreter *interpreter = &runtime->interpreters[i];
+
+		lock__init(&interpreter->own_lock, runtime->settings->interval_us);
+		interpreter->lock = &interpreter->own_lock;
+		interpreter->owns_lock = 1;
+	}
+	return 0;
+}
+
+void runtime__close_own_locks(struct runtime *runtime)
+{
+	for (uint32_t i = 0; i < runtime->interpreter_count; i++)
+		lock__destroy(&runtime->interpreters[i].own_lock);
+}
+
 uint64_t runtime__live_objects(struct interpreter *interpreter)
 {
 	uint64_t live = 0;

@@ -91,6 +91,10 @@ static inline bool runtime__stopping(const struct runtime *runtime)
 /* What every design does about a set eval breaker, beside its own: false when the thread must end. */
 bool runtime__go_on(struct thread *thread, uint32_t breaker);
 
+/* Gives each interpreter a lock of its own, and takes it away: `open` and `close` of the designs that do. 0. */
+int runtime__open_own_locks(struct runtime *runtime);
+void runtime__close_own_locks(struct runtime *runtime);
+
 /* All objects made and not freed in an interpreter. Exact only while no other thread runs. */
 uint64_t runtime__live_objects(struct interpreter *interpreter);
 

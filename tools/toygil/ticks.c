@@ -38,24 +38,6 @@ static void drop(struct thread *thread)
 	pthread_mutex_unlock(&lock->mutex);
 }
 
-static int open_run(struct runtime *runtime)
-{
-	for (uint32_t i = 0; i < runtime->interpreter_count; i++) {
-		struct interpreter *interpreter = &runtime->interpreters[i];
-
-		lock__init(&interpreter->own_lock, runtime->settings->interval_us);
-		interpreter->lock = &interpreter->own_lock;
-		interpreter->owns_lock = 1;
-	}
-	return 0;
-}
-
-static void close_run(struct runtime *runtime)
-{
-	for (uint32_t i = 0; i < runtime->interpreter_count; i++)
-		lock__destroy(&runtime->interpreters[i].own_lock);
-}
-
 static void begin(struct thread *thread)
 {
 	thread->ticker = thread->runtime->settings->check_interval;
@@ -93,8 +75,8 @@ static uint64_t count_live(struct thread *thread)
 const struct design design_ticks = {
 	.name = "ticks",
 	.summary = "one lock, dropped and retaken every 100 instructions (CPython before 3.2)",
-	.open = open_run,
-	.close = close_run,
+	.open = runtime__open_own_locks,
+	.close = runtime__close_own_locks,
 	.begin = begin,
 	.end = drop,
 	.detach = drop,
