@@ -17,13 +17,13 @@ struct hit {
 	__u32 tgid;
 };
 
-static __always_inline bool find_hit(struct pt_regs *ctx, __u64 address, enum probe_event event, struct hit *hit)
+static __always_inline bool find_hit(struct pt_regs *ctx, __u64 address, __u64 cookie, struct hit *hit)
 {
 	__u64 tgid_tid = bpf_get_current_pid_tgid();
 
 	hit->now = bpf_ktime_get_ns();
 	hit->tgid = tgid_tid >> 32;
-	hit->lock = find_lock(ctx, address, hit->tgid, event);
+	hit->lock = find_lock(ctx, address, hit->tgid, cookie);
 	if (!hit->lock)
 		return false;
 	hit->thread = find_thread(hit->lock, address, tgid_tid, &hit->slot);
@@ -45,6 +45,17 @@ static __always_inline bool find_known_hit(struct hit *hit, enum dealings which)
 	key.tgid = hit->tgid;
 	hit->lock = bpf_map_lookup_elem(&locks, &key);
 	return hit->lock;
+}
+
+/* A release without its acquisition, or the reverse. */
+static __always_inline void note_senseless(const struct hit *hit)
+{
+	__u32 number = hit->lock->plan;
+	struct file_plan *plan = bpf_map_lookup_elem(&plans, &number);
+
+	lose(LOST_SENSELESS);
+	if (plan)
+		__sync_fetch_and_add(&plan->senseless, 1);
 }
 
 static __always_inline void charge_pair(const struct hit *hit, __u32 holder, __u64 waits, __u64 ns)
@@ -98,10 +109,18 @@ static __always_inline void acquired_if_free(const struct hit *hit)
 		finish_wait(hit);
 }
 
+/* A thread whose sleep began before the trace: what it slept for shows later. */
+static __always_inline long note_woken(const struct hit *hit, __u64 flags)
+{
+	struct woken woken = {.time_ns = hit->now, .tgid = hit->tgid};
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	return bpf_map_update_elem(&waiting_at_start, &tid, &woken, flags);
+}
+
 static __always_inline void waited(struct pt_regs *ctx)
 {
 	struct hit hit;
-	__u32 tid = bpf_get_current_pid_tgid();
 
 	if (find_known_hit(&hit, DEALINGS_WAITING)) {
 		hit.thread->hits++;
@@ -109,7 +128,7 @@ static __always_inline void waited(struct pt_regs *ctx)
 		if (waits_only)
 			acquired_if_free(&hit);
 	} else if (bpf_map_lookup_elem(&processes, &hit.tgid)) {
-		if (bpf_map_update_elem(&waiting_at_start, &tid, &hit.now, BPF_NOEXIST))
+		if (note_woken(&hit, BPF_NOEXIST))
 			lose(LOST_PAIRS);
 	}
 }
@@ -119,7 +138,7 @@ static __always_inline void acquired(const struct hit *hit)
 	if (hit->thread->waiting_since)
 		finish_wait(hit);
 	if (on_acquired(hit->lock, hit->thread, hit->now))
-		lose(LOST_SENSELESS);
+		note_senseless(hit);
 	hit->lock->holder_slot = hit->slot;
 }
 
@@ -156,7 +175,7 @@ static __always_inline void taken(struct pt_regs *ctx)
 			acquired(&hit);
 	} else if (!(__u32)PT_REGS_RC(ctx) && bpf_map_lookup_elem(&processes, &hit.tgid) &&
 		   !bpf_map_lookup_elem(&slots, &tid)) {
-		bpf_map_update_elem(&waiting_at_start, &tid, &hit.now, BPF_ANY);
+		note_woken(&hit, BPF_ANY);
 	}
 }
 
@@ -177,7 +196,7 @@ static __always_inline void released(const struct hit *hit)
 	hit->lock->found_free = 0;
 	hit->lock->woken = 0;
 	if (on_released(hit->lock, hit->thread, hit->now))
-		lose(LOST_SENSELESS);
+		note_senseless(hit);
 }
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "lifecycle.h"
 #include "maps.bpf.h"
+#include "process.bpf.h"
 
 #define MAX_LOCKS_A_THREAD 8
 #define NO_SLOT            ((__u32)-1)
@@ -19,14 +20,15 @@
  * Whether what the runtime's file calls its condition-variable functions with looks like its lock: another user of
  * condition variables may share the file.
  */
-static __always_inline bool looks_like_lock(const struct lock_layout *layout, __u64 address, __u64 second_argument,
-					    __u32 event)
+static __always_inline bool looks_like_lock(const struct lock_layout *layout, __u64 load_bias, __u64 address,
+					    __u64 second_argument, __u32 event)
 {
 	int locked = -1;
 	__u64 only_lock;
 
 	if (layout->lock_variable)
-		return !bpf_probe_read_user(&only_lock, sizeof(only_lock), (void *)layout->lock_variable) &&
+		return !bpf_probe_read_user(&only_lock, sizeof(only_lock),
+					    (void *)(layout->lock_variable + load_bias)) &&
 		       only_lock == address;
 	if (event == PROBE_BLOCKED)
 		return layout->mutex == UNKNOWN_OFFSET || second_argument == address + layout->mutex;
@@ -62,20 +64,55 @@ static __always_inline __s64 find_interpreter(const struct lock_layout *layout, 
 	return ceval.own_gil ? id : 0;
 }
 
+/* The file that a probe is in, and where it is loaded in this process. NULL: there is none such. */
+static __always_inline struct file_plan *find_plan(const struct traced_process *process, __u32 site_number, __u64 ip,
+						   __u32 *number, __u64 *load_bias)
+{
+	struct site *site;
+
+	*number = 0; /* without cookies there is one file only */
+	*load_bias = process->load_bias;
+	if (site_number != NO_SITE) {
+		site = bpf_map_lookup_elem(&sites, &site_number);
+		if (!site)
+			return NULL;
+		*number = site->plan;
+		*load_bias = ip - site->address;
+	}
+	return bpf_map_lookup_elem(&plans, number);
+}
+
+/* The runtime's layout, for a lock at this address of a process that has the runtime at this place. */
+static __always_inline void fill_layout(struct lock *lock, const struct file_plan *plan, __u64 address, __u64 load_bias)
+{
+	lock->layout = plan->layout;
+	if (!lock->layout.lock_variable)
+		return;
+	lock->layout.lock_variable += load_bias;
+	if (lock->layout.last_holder != UNKNOWN_OFFSET)
+		lock->layout.last_holder += load_bias - address;
+}
+
 /* A lock is first seen: it must belong to a traced process and look like one. */
-static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u32 tgid, __u64 second_argument, __u32 event)
+static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u64 tgid, __u64 second_argument, __u64 cookie,
+						       __u64 ip)
 {
 	struct lock_key key = {.address = address, .tgid = tgid};
-	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	struct traced_process *process = find_process(tgid);
 	static const struct lock empty;
+	struct file_plan *plan;
 	struct lock *lock;
+	__u64 load_bias;
+	__u32 number;
 
-	if (!process || process->execed)
+	if (!process)
 		return NULL;
-	if (!looks_like_lock(&process->layout, address, second_argument, event)) {
-		if (process->layout.lock_variable)
-			return NULL; /* one of the program's own locks, which are made alike */
-		__sync_fetch_and_add(&unlike, 1);
+	plan = find_plan(process, cookie_site(cookie), ip, &number, &load_bias);
+	if (!plan || !plan->attached_ns)
+		return NULL;
+	if (!looks_like_lock(&plan->layout, load_bias, address, second_argument, cookie_event(cookie))) {
+		if (!plan->layout.lock_variable) /* there, it is one of the program's own locks, which are made alike */
+			__sync_fetch_and_add(&plan->unlike, 1);
 		return NULL;
 	}
 	if (bpf_map_update_elem(&locks, &key, &empty, BPF_NOEXIST)) {
@@ -87,20 +124,21 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u32 tgid
 	lock = bpf_map_lookup_elem(&locks, &key);
 	if (!lock)
 		return NULL;
-	lock->layout = process->layout;
-	if (lock->layout.lock_variable && lock->layout.last_holder != UNKNOWN_OFFSET)
-		lock->layout.last_holder -= address;
-	lock->start_ns = process->start_ns;
-	lock->interpreter = find_interpreter(&process->layout, address);
+	fill_layout(lock, plan, address, load_bias);
+	lock->instance = process->instance;
+	lock->plan = number;
+	lock->start_ns = process->start_ns > plan->attached_ns ? process->start_ns : plan->attached_ns;
+	lock->interpreter = find_interpreter(&lock->layout, address);
+	remember_lock(process, address);
 	return lock;
 }
 
-static __always_inline struct lock *find_lock(struct pt_regs *ctx, __u64 address, __u32 tgid, enum probe_event event)
+static __always_inline struct lock *find_lock(struct pt_regs *ctx, __u64 address, __u32 tgid, __u64 cookie)
 {
 	struct lock_key key = {.address = address, .tgid = tgid};
 	struct lock *lock = bpf_map_lookup_elem(&locks, &key);
 
-	return lock ? lock : new_lock(address, tgid, PT_REGS_PARM2(ctx), event);
+	return lock ? lock : new_lock(address, tgid, PT_REGS_PARM2(ctx), cookie, PT_REGS_IP(ctx));
 }
 
 /* Takes a free slot for the thread that runs. */
@@ -110,9 +148,9 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct thread *thread;
 	__u32 slot, *first;
-	__u64 *at_start;
+	struct woken *at_start;
 
-	if (!process || process->execed)
+	if (!process)
 		return NO_SLOT;
 	if (bpf_map_pop_elem(&free_slots, &slot)) {
 		lose(LOST_THREADS);
@@ -130,11 +168,12 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 	}
 	thread->lock = address;
 	thread->tid = tid;
+	thread->instance = process->instance;
 	bpf_get_current_comm(thread->name, sizeof(thread->name));
 	at_start = bpf_map_lookup_elem(&waiting_at_start, &tid);
 	if (at_start) {
 		on_wait_at_start(thread, process->start_ns);
-		thread->woken_at_start = *at_start;
+		thread->woken_at_start = at_start->time_ns;
 		bpf_map_delete_elem(&waiting_at_start, &tid);
 	}
 	thread->tgid = tgid;

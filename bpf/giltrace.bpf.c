@@ -8,13 +8,13 @@
 #define TASK_RUNNING 0
 
 /*
- * The probes. Where the kernel gives each site a cookie, one program serves all sites: the cookie is the event in the
- * low byte and above it the distance from the lock to the argument register. Kernels before 5.15 have none: there, one
- * program an event, and the distance from the process's layout.
+ * The probes. Where the kernel gives each site a cookie, one program serves all sites. Kernels before 5.15 have none:
+ * there, one program an event, and the layout of the only file.
  */
-static __always_inline void dispatch(struct pt_regs *ctx, __u32 event, __s64 distance)
+static __always_inline void dispatch(struct pt_regs *ctx, __u64 cookie)
 {
-	__u64 address = PT_REGS_PARM1(ctx) - distance;
+	__u64 address = PT_REGS_PARM1(ctx) - cookie_distance(cookie);
+	__u32 event = cookie_event(cookie);
 	struct hit hit;
 
 	if (event == PROBE_WAITED) {
@@ -25,7 +25,7 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u32 event, __s64 dis
 		taken(ctx);
 		return;
 	}
-	if (!find_hit(ctx, address, event, &hit))
+	if (!find_hit(ctx, address, cookie, &hit))
 		return;
 	hit.thread->hits++;
 	switch (event) {
@@ -50,26 +50,22 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u32 event, __s64 dis
 SEC("uprobe")
 int probe_any(struct pt_regs *ctx)
 {
-	__u64 cookie;
-
-	if (!active)
-		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	dispatch(ctx, cookie & 0xff, (__s64)cookie >> 8);
+	if (active)
+		dispatch(ctx, bpf_get_attach_cookie(ctx));
 	return 0;
 }
 
 static __always_inline int probe_one(struct pt_regs *ctx, enum probe_event event)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct traced_process *process;
 	bool at_cond = event != PROBE_ACQUIRED && event != PROBE_SWITCHED;
+	struct file_plan *plan;
+	__u32 only = 0;
 
 	if (!active)
 		return 0;
-	process = bpf_map_lookup_elem(&processes, &tgid);
-	if (process)
-		dispatch(ctx, event, at_cond ? process->layout.cond : process->layout.switch_cond);
+	plan = bpf_map_lookup_elem(&plans, &only);
+	if (plan)
+		dispatch(ctx, make_cookie(event, NO_SITE, at_cond ? plan->layout.cond : plan->layout.switch_cond));
 	return 0;
 }
 
@@ -155,18 +151,22 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	return 0;
 }
 
+/* A new thread of a traced process, or a new process. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	__u32 tgid = parent->tgid;
+	__u32 tgid = parent->tgid, child_tgid = child->tgid;
 	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
 
 	if (!active || !process)
 		return 0;
-	if (child->tgid == parent->tgid)
-		remember_thread_pointer(tgid, child->pid, thread_pointer_of(child));
-	else
-		__sync_fetch_and_add(&process->children, 1);
+	if (child_tgid != tgid) {
+		__sync_fetch_and_add(&forked, 1);
+		if (scope == SCOPE_GIVEN)
+			return 0;
+		begin_process(child_tgid, tgid, bpf_ktime_get_ns(), process->load_bias);
+	}
+	remember_thread_pointer(child_tgid, child->pid, thread_pointer_of(child));
 	return 0;
 }
 
@@ -185,7 +185,7 @@ static __always_inline void end_thread(__u32 tgid, __u32 tid)
 		next = thread->next - 1;
 		bpf_get_current_comm(thread->name, sizeof(thread->name));
 		thread->ended_ns = bpf_ktime_get_ns();
-		tell(RECORD_THREAD_ENDED, tgid, slot);
+		tell(RECORD_THREAD_ENDED, tgid, slot, 0);
 		slot = next;
 	}
 	bpf_map_delete_elem(&slots, &tid);
@@ -195,27 +195,38 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
 	struct thread_pointer key = {.tgid = task->tgid};
+	__u32 tgid = task->tgid;
+	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
 
-	if (!active || !is_traced(task))
+	if (!active || !process)
 		return 0;
-	end_thread(task->tgid, task->pid);
+	end_thread(tgid, task->pid);
 	key.pointer = thread_pointer_of(task);
 	bpf_map_delete_elem(&thread_pointers, &key);
+	if (!task->signal->live.counter)
+		end_process(tgid, process, false);
 	return 0;
 }
 
+/* By now the process has one thread only, which has the number of its first one. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid)
 {
 	__u32 tgid = task->tgid;
 	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	__u32 parent;
 
-	if (!active || !process || process->execed)
+	if (!active || (!process && scope != SCOPE_ALL))
 		return 0;
-	process->execed = 1;
-	end_thread(tgid, old_pid);
-	end_thread(tgid, tgid);
-	tell(RECORD_EXECED, tgid, 0);
+	if (process) {
+		parent = process->parent;
+		end_thread(tgid, old_pid);
+		end_thread(tgid, tgid);
+		end_process(tgid, process, true);
+		if (scope == SCOPE_CHILDREN)
+			begin_process(tgid, parent, bpf_ktime_get_ns(), 0);
+	}
+	tell(RECORD_EXECED, tgid, 0, 0);
 	return 0;
 }
 

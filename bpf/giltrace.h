@@ -39,6 +39,7 @@ struct thread {
 	__u64 charged_ns;                  /* of the wait going on: charged to holders already */
 	__u64 off_cpu_since;               /* 0: on a CPU, or not holding */
 	__u8 off_cpu_blocked;              /* asleep, not preempted */
+	__u32 instance;                    /* of its process */
 	__u64 hold_runnable, hold_blocked; /* of the hold going on */
 
 	__u64 acquisitions, contended, failed, timeouts, stolen, handoffs, releases, releases_forced;
@@ -57,6 +58,8 @@ struct lock_key {
 /* One lock of one process. */
 struct lock {
 	struct lock_layout layout;
+	__u32 instance;    /* of its process */
+	__u32 plan;        /* the index in `plans` of the file that it was met through */
 	__u64 start_ns;    /* when the trace of its process began */
 	__u32 holder;      /* tid; 0: nobody, or unknown */
 	__u32 holder_slot; /* of the last thread that took it */
@@ -74,12 +77,54 @@ struct lock {
 	struct histogram handoff;
 };
 
-/* A process that is traced; the key is its tgid. */
-struct traced_process {
+/* Whose locks are traced: those of the processes that were given, also of their descendants, or of every process. */
+enum scope { SCOPE_GIVEN, SCOPE_CHILDREN, SCOPE_ALL };
+
+#define MAX_PLANS        64
+#define LOCKS_OF_PROCESS 8
+
+/* One file that is probed. Its layout's absolute addresses are those in the file. */
+struct file_plan {
 	struct lock_layout layout;
-	__u64 start_ns;
-	__u64 children; /* processes that it forked */
-	__u64 execed;   /* it replaced its program: what it does now is not traced */
+	__u64 attached_ns; /* since when it is probed; 0: not yet at all its sites */
+	__u64 unlike;      /* hits whose argument did not look like a lock */
+	__u64 senseless;   /* releases without their acquisition, or the reverse */
+};
+
+/*
+ * A probe's cookie: the event in the low byte, then 16 bits for the index in `sites`, and above them, signed, the
+ * distance from the lock to the argument register.
+ */
+#define NO_SITE                            0xffff
+#define MAX_SITES                          4096
+#define make_cookie(event, site, distance) ((__u64)(distance) << 24 | (__u64)(site) << 8 | (event))
+#define cookie_event(cookie)               ((__u32)((cookie)&0xff))
+#define cookie_site(cookie)                ((__u32)((cookie) >> 8 & 0xffff))
+#define cookie_distance(cookie)            ((__s64)(cookie) >> 24)
+
+/* One probe, for what a hit's cookie cannot hold: its place in the file. */
+struct site {
+	__u64 address;
+	__u32 plan;
+	__u32 pad;
+};
+
+/*
+ * A process that is traced; the key is its tgid. A process that replaced its program is another instance, and so is one
+ * that has the number of one which ended.
+ */
+struct traced_process {
+	__u32 instance;                /* with the tgid it names one life of a process */
+	__u32 parent;                  /* tgid; 0: was not seen */
+	__u64 start_ns;                /* when its trace began */
+	__u64 load_bias;               /* of its runtime's file; for kernels whose probes have no cookies */
+	__u64 locks[LOCKS_OF_PROCESS]; /* addresses; 0: none */
+};
+
+/* A lock of a process that ended, kept until the user side has read it. */
+struct past_lock_key {
+	__u64 address;
+	__u32 tgid, instance;
 };
 
 struct pair_key {
@@ -91,6 +136,12 @@ struct pair_key {
 struct pair {
 	__u64 waits;
 	__u64 wait_ns;
+};
+
+/* A thread that woke from a sleep which began before the trace. */
+struct woken {
+	__u64 time_ns;
+	__u32 tgid, pad;
 };
 
 /* A thread by its thread pointer, which is what pthread_self() returns and the runtime keeps. */
@@ -105,24 +156,38 @@ enum lost {
 	LOST_GILS,      /* no room for a lock */
 	LOST_PAIRS,     /* no room for a pair, a thread pointer or a thread that waited at the start */
 	LOST_SENSELESS, /* a release without its acquisition or the reverse: a probe hit was missed */
+	LOST_PROCESSES, /* no room for a process */
 	LOST_KINDS,
 };
 
-enum record_type { RECORD_THREAD_ENDED, RECORD_EXECED };
+enum record_type {
+	RECORD_THREAD_ENDED,
+	RECORD_PROCESS_BEGAN, /* a process that is traced from now on: forked, or a new program in a traced one */
+	RECORD_PROCESS_ENDED, /* the last thread is gone, or the program was replaced */
+	RECORD_EXECED,        /* a process within the scope runs a new program, which may have a runtime */
+};
 
 /* What the kernel side tells at once, through the ring. */
 struct record {
 	__u32 type;
 	__u32 tgid;
-	__u32 slot; /* of the thread that ended */
-	__u32 pad;
+	union {
+		__u32 slot;     /* of the thread that ended */
+		__u32 instance; /* of the process */
+	};
+	union {
+		__u32 parent; /* tgid of the process that began; 0: was not seen */
+		__u32 execed; /* the process ended by running another program */
+	};
+	__u64 time_ns;
 };
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct thread) == 256 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 152 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct traced_process) == 104, "the same on both sides");
-_Static_assert(sizeof(struct record) == 16, "the same on both sides");
+_Static_assert(sizeof(struct lock) == 160 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct file_plan) == 104, "the same on both sides");
+_Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
+_Static_assert(sizeof(struct record) == 24, "the same on both sides");
 #endif
 
 #endif

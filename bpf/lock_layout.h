@@ -35,8 +35,9 @@ struct lock_layout {
 	__s64 interpreter_id;  /* within an interpreter */
 	__s64 interpreter_gil; /* within an interpreter: a pointer to its lock, and behind it the int own_gil */
 	/*
-	 * CPython 2.7: where in the process is the pointer to its only lock, which is a semaphore; else 0. Then
-	 * last_holder of a process is an address, too: that of the pointer to the thread state that holds the lock.
+	 * CPython 2.7: the address in the file of the pointer to its only lock, which is a semaphore; else 0. Then
+	 * last_holder is an address in the file, too: that of the pointer to the thread state that holds the lock. (In
+	 * the copy that belongs to a lock, they are an address in the process and an offset again.)
 	 */
 	__s64 lock_variable;
 };

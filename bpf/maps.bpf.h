@@ -12,19 +12,35 @@
 #include "giltrace.h"
 
 const volatile bool waits_only; /* no acquired and released sites are probed */
+const volatile __u32 scope = SCOPE_GIVEN;
 
 /* Until the trace begins, and after it ended, hits are ignored. */
 volatile bool active;
+__u64 start_ns; /* when it began */
+__u64 forked;   /* processes that the traced ones forked */
 __u64 lost[LOST_KINDS];
-__u64 unlike; /* hits in traced processes whose argument did not look like a lock */
 
 /* The sizes are set at load time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32); /* tgid */
 	__type(value, struct traced_process);
-	__uint(max_entries, 64);
+	__uint(max_entries, 1);
 } processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct file_plan);
+	__uint(max_entries, MAX_PLANS);
+} plans SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct site);
+	__uint(max_entries, 1);
+} sites SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -32,6 +48,13 @@ struct {
 	__type(value, struct lock);
 	__uint(max_entries, 1);
 } locks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct past_lock_key);
+	__type(value, struct lock);
+	__uint(max_entries, 1);
+} past_locks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -60,11 +83,10 @@ struct {
 	__uint(max_entries, 1);
 } thread_pointers SEC(".maps");
 
-/* Threads that woke from a sleep which began before the trace, and when. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32); /* tid */
-	__type(value, __u64);
+	__type(value, struct woken);
 	__uint(max_entries, 1);
 } waiting_at_start SEC(".maps");
 
@@ -85,7 +107,8 @@ static __always_inline void lose(enum lost kind)
 	__sync_fetch_and_add(&lost[kind], 1);
 }
 
-static __always_inline void tell(enum record_type type, __u32 tgid, __u32 slot)
+/* `subject` and `detail` are the record's two unions. */
+static __always_inline void tell(enum record_type type, __u32 tgid, __u32 subject, __u32 detail)
 {
 	struct record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
 
@@ -95,8 +118,9 @@ static __always_inline void tell(enum record_type type, __u32 tgid, __u32 slot)
 	}
 	record->type = type;
 	record->tgid = tgid;
-	record->slot = slot;
-	record->pad = 0;
+	record->slot = subject;
+	record->parent = detail;
+	record->time_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(record, 0);
 }
 

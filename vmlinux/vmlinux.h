@@ -40,12 +40,21 @@ struct thread_struct { /* x86-64 */
 	unsigned long fsbase;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live; /* threads that have not exited */
+};
+
 struct task_struct {
 	unsigned int __state; /* since 5.14 */
 	pid_t pid, tgid;
 	__u64 start_time;
 	char comm[16];
-	struct task_struct *group_leader;
+	struct task_struct *group_leader, *real_parent;
+	struct signal_struct *signal;
 	struct thread_struct thread;
 };
 

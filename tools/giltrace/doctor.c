@@ -130,7 +130,7 @@ static int check_process(pid_t pid)
 int command_doctor(const struct options *options)
 {
 	int machine = check_machine();
-	int process = options->pid ? check_process(options->pid) : 0;
+	int process = options->pid_count ? check_process(options->pids[0]) : 0;
 
 	if (fflush(stdout)) {
 		complain("cannot write the report: %s", strerror(errno));

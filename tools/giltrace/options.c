@@ -15,11 +15,13 @@ static const char help[] =
 	"giltrace shows who holds Python's global interpreter lock, who waits for it, and for how long.\n"
 	"\n"
 	"  giltrace -p PID [-d SECONDS] [options]    trace a running process, then report\n"
+	"  giltrace --all [-d SECONDS] [options]     trace every process that has a GIL, those to come too\n"
 	"  giltrace [options] -- COMMAND [ARG...]    start a command traced; exits with its status\n"
 	"  giltrace doctor [-p PID]                  what this machine and this process allow\n"
 	"\n"
-	"  -p, --pid=PID           the process\n"
-	"  -d, --duration=SECONDS  how long; without it until the process ends or Ctrl-C\n"
+	"  -p, --pid=PID           the process; can be given up to 64 times\n"
+	"      --follow            also its children and their children, those there are and those to come\n"
+	"  -d, --duration=SECONDS  how long; without it until all that is traced ends or Ctrl-C\n"
 	"      --json[=FILE]       a report in JSON to FILE, or to stdout instead of the text\n"
 	"      --probes=all|waits  all: each acquisition and release, exact (the default)\n"
 	"                          waits: only waiting threads are probed; free where nobody waits\n"
@@ -33,10 +35,12 @@ static const char help[] =
 	"prints the report, a second one aborts. Exit status: 0 ok, 1 failure, 2 usage, 3 no such process\n"
 	"or it has no GIL, 4 permission, 5 more lost than --max-loss.\n";
 
-enum { OPTION_JSON = 256, OPTION_PROBES, OPTION_MAX_THREADS, OPTION_MAX_LOSS, OPTION_VERSION, OPTION_HELP };
+enum { OPTION_JSON = 256, OPTION_ALL, OPTION_FOLLOW, OPTION_PROBES, OPTION_MAX_THREADS, OPTION_MAX_LOSS, OPTION_VERSION, OPTION_HELP };
 
 static const struct option long_options[] = {
 	{"pid", required_argument, NULL, 'p'},
+	{"all", no_argument, NULL, OPTION_ALL},
+	{"follow", no_argument, NULL, OPTION_FOLLOW},
 	{"duration", required_argument, NULL, 'd'},
 	{"json", optional_argument, NULL, OPTION_JSON},
 	{"probes", required_argument, NULL, OPTION_PROBES},
@@ -91,6 +95,29 @@ static int parse_probes(struct options *options, const char *text)
 	return -1;
 }
 
+static int add_pid(struct options *options, const char *text)
+{
+	long number;
+
+	if (!parse_number(text, 1, INT_MAX, &number))
+		return usage("-p takes a process id, not \"%s\"", text);
+	for (size_t i = 0; i < options->pid_count; i++)
+		if (options->pids[i] == (pid_t)number)
+			return -1;
+	if (options->pid_count == OPTIONS_MAX_PIDS)
+		return usage("at most %d processes; --all traces every one", OPTIONS_MAX_PIDS);
+	options->pids[options->pid_count++] = (pid_t)number;
+	return -1;
+}
+
+static int widen(struct options *options, enum trace_scope scope)
+{
+	if (options->scope != TRACE_GIVEN && options->scope != scope)
+		return usage("either --follow or --all, not both");
+	options->scope = scope;
+	return -1;
+}
+
 static int parse_option(struct options *options, int option, const char *text)
 {
 	long number;
@@ -98,12 +125,11 @@ static int parse_option(struct options *options, int option, const char *text)
 
 	switch (option) {
 	case 'p':
-		if (options->pid)
-			return usage("one -p PID at a time");
-		if (!parse_number(text, 1, INT_MAX, &number))
-			return usage("-p takes a process id, not \"%s\"", text);
-		options->pid = (pid_t)number;
-		return -1;
+		return add_pid(options, text);
+	case OPTION_ALL:
+		return widen(options, TRACE_EVERYTHING);
+	case OPTION_FOLLOW:
+		return widen(options, TRACE_CHILDREN);
 	case 'd':
 		if (!parse_real(text, 0.001, 1e7, &real))
 			return usage("-d takes seconds above 0, not \"%s\"", text);
@@ -144,12 +170,17 @@ static int check(const struct options *options, int argc, char **argv)
 {
 	if (optind < argc && !options->command)
 		return usage("\"%s\" is not understood; a command to start stands after --", argv[optind]);
-	if (options->subcommand == COMMAND_DOCTOR)
-		return options->command ? usage("doctor takes -p PID, not a command") : -1;
-	if (options->pid && options->command)
+	if (options->subcommand == COMMAND_DOCTOR) {
+		if (options->command || options->pid_count > 1 || options->scope != TRACE_GIVEN)
+			return usage("doctor takes one -p PID");
+		return -1;
+	}
+	if (options->scope == TRACE_EVERYTHING && (options->pid_count || options->command))
+		return usage("--all traces every process: no -p PID and no COMMAND with it");
+	if (options->pid_count && options->command)
 		return usage("either -p PID or -- COMMAND, not both");
-	if (!options->pid && !options->command)
-		return usage("which process? Give -p PID or -- COMMAND");
+	if (!options->pid_count && !options->command && options->scope != TRACE_EVERYTHING)
+		return usage("which process? Give -p PID, -- COMMAND or --all");
 	return -1;
 }
 

@@ -21,9 +21,13 @@ enum exit_status {
 
 enum subcommand { COMMAND_TRACE, COMMAND_DOCTOR };
 
+#define OPTIONS_MAX_PIDS 64
+
 struct options {
 	enum subcommand subcommand;
-	pid_t pid;            /* 0: none */
+	pid_t pids[OPTIONS_MAX_PIDS];
+	size_t pid_count;
+	enum trace_scope scope;
 	char **command;       /* after "--", NULL-terminated, or NULL */
 	uint64_t duration_ns; /* 0: until it ends or is interrupted */
 	enum trace_level level;

@@ -21,11 +21,15 @@
 
 #define WHY_SIZE 1024
 
+/* Of more processes, one link serves all: each takes tens of ms to remove. */
+#define MOST_FILTERED 4
+
 /* One run of the command, with all it holds; freed in one place. */
 struct session {
 	const struct options *options;
-	struct process *process;
-	struct probe_plan plan;
+	struct process *processes[OPTIONS_MAX_PIDS]; /* that were given, or started */
+	struct probe_plan *plans[OPTIONS_MAX_PIDS];  /* of each; NULL: it has no runtime, but may have children */
+	size_t process_count;
 	struct capture *capture;
 	struct launch *launch; /* of a command that we started */
 	struct trace *trace;
@@ -95,41 +99,94 @@ static int open_capture(struct session *session)
 {
 	struct capture_options options = {
 		.level = session->options->level,
+		.scope = session->options->scope,
+		.unfiltered = session->options->pid_count > MOST_FILTERED,
 		.max_threads = session->options->max_threads,
-		.threads = session->process ? process__threads(session->process) : 0,
 	};
 
+	for (size_t i = 0; i < session->process_count; i++)
+		options.threads += process__threads(session->processes[i]);
 	return capture__open(&options, &session->capture, session->why, WHY_SIZE);
 }
 
-static int find_running(struct session *session)
+/* Opens a process and puts it into the session, as yet without a plan. */
+static int add_process(struct session *session, pid_t pid)
 {
-	pid_t pid = session->options->pid;
-	int err = process__open(pid, &session->process);
+	int err = process__open(pid, &session->processes[session->process_count]);
 
 	if (err == -ESRCH)
 		snprintf(session->why, WHY_SIZE, "there is no process %d", pid);
 	else if (err)
 		snprintf(session->why, WHY_SIZE, "process %d may not be looked at: %s; run giltrace with sudo", pid,
 			 strerror(-err));
-	if (!err)
-		err = runtime__plan(session->process, &session->plan, session->why, WHY_SIZE);
+	else
+		session->process_count++;
+	return err;
+}
+
+/* The runtime of the process added last. With --follow a process may do without: its children may have one. */
+static int make_plan(struct session *session)
+{
+	size_t last = session->process_count - 1;
+	struct probe_plan *plan = malloc(sizeof(*plan));
+	int err = plan ? runtime__plan(session->processes[last], plan, session->why, WHY_SIZE) : -ENOMEM;
+
+	if (!err) {
+		session->plans[last] = plan;
+		return 0;
+	}
+	free(plan);
+	return err == -ENOENT && session->options->scope == TRACE_CHILDREN ? 0 : err;
+}
+
+static int find_running(struct session *session)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < session->options->pid_count; i++) {
+		err = add_process(session, session->options->pids[i]);
+		err = err ? err : make_plan(session);
+	}
 	return err ? err : open_capture(session);
 }
 
-/* The kernel side is loaded before the command starts, so that its runtime is held up only for the attaching. */
+/*
+ * The kernel side is loaded before the command starts, so that its runtime is held up only for the attaching. The first
+ * process with a runtime may be a child of the command's.
+ */
 static int find_started(struct session *session)
 {
-	int err = open_capture(session);
+	struct probe_plan *plan = malloc(sizeof(*plan));
+	int err = plan ? open_capture(session) : -ENOMEM;
 
+	session->plans[0] = plan; /* freed with the session */
 	if (!err)
 		err = launch__start(session->options->command, &session->launch, session->why, WHY_SIZE);
 	if (err)
 		return err;
 	leave_signals_to_command(session);
-	err = launch__find(session->launch, &session->process, &session->plan, session->why, WHY_SIZE);
+	err = launch__find(session->launch, &session->processes[0], plan, session->why, WHY_SIZE);
 	take_signals_back();
+	if (err)
+		return err;
+	session->process_count = 1;
+	if (session->options->scope == TRACE_CHILDREN &&
+	    launch__pid(session->launch) != process__pid(session->processes[0]))
+		err = add_process(session, launch__pid(session->launch));
 	return err;
+}
+
+static int attach(struct session *session)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < session->process_count; i++)
+		err = session->plans[i] ? capture__attach(session->capture, session->processes[i], session->plans[i],
+							  session->why, WHY_SIZE)
+					: capture__watch(session->capture, session->processes[i]);
+	if (!err)
+		err = capture__attach_scope(session->capture);
+	return err < 0 ? err : 0;
 }
 
 static int prepare(struct session *session)
@@ -149,7 +206,7 @@ static int prepare(struct session *session)
 	if (!err)
 		err = options->command ? find_started(session) : find_running(session);
 	if (!err)
-		err = capture__attach(session->capture, session->process, &session->plan, session->why, WHY_SIZE);
+		err = attach(session);
 	if (!err)
 		err = capture__activate(session->capture);
 	return err;
@@ -244,7 +301,10 @@ static void free_session(struct session *session)
 	output__abandon(&session->json);
 	capture__free(session->capture);
 	launch__free(session->launch);
-	process__close(session->process);
+	for (size_t i = 0; i < OPTIONS_MAX_PIDS; i++) {
+		process__close(session->processes[i]);
+		free(session->plans[i]);
+	}
 	trace__free(session->trace);
 	if (session->signals >= 0)
 		close(session->signals);

@@ -117,10 +117,29 @@ static void fill_probes(struct trace_probes *probes, const struct runtime *runti
 	probes->longest_ns = longest;
 }
 
+/* The run's only process, as a tracer would see it. */
+static int add_process(struct trace *trace)
+{
+	struct trace_process *process = trace__add_process(trace);
+
+	if (!process)
+		return -ENOMEM;
+	process->pid = trace->target.pid;
+	process->exe = strdup(trace->target.exe);
+	process->runtime = trace->target.runtime;
+	process->design = trace->target.design;
+	memcpy(process->version, trace->target.version, sizeof(process->version));
+	process->start_ns = trace->start_ns;
+	process->duration_ns = trace->duration_ns;
+	process->end = trace->end;
+	process->from_start = true;
+	return 0;
+}
+
 static int fill(struct trace *trace, const struct runtime *runtime)
 {
 	ssize_t length = readlink("/proc/self/exe", trace->target.exe, sizeof(trace->target.exe) - 1);
-	int err = 0;
+	int err;
 
 	trace->target.exe[length > 0 ? length : 0] = '\0';
 	trace->target.pid = (uint32_t)getpid();
@@ -130,6 +149,7 @@ static int fill(struct trace *trace, const struct runtime *runtime)
 	trace->start_ns = runtime->started_ns;
 	trace->duration_ns = runtime->ended_ns - runtime->started_ns;
 	trace->end = TRACE_END_EXITED;
+	err = add_process(trace);
 	for (uint32_t i = 0; !err && i < runtime->interpreter_count; i++)
 		err = add_interpreter(trace, &runtime->interpreters[i], runtime->ended_ns);
 	fill_probes(&trace->probes, runtime);

@@ -13,14 +13,23 @@
 #include <unistd.h>
 
 #include "user/capture/capture_state.h"
+#include "user/capture/discovery.h"
+#include "user/capture/files.h"
+#include "user/capture/links.h"
 #include "user/capture/price.h"
 #include "user/target/plan.h"
 #include "user/target/process.h"
+#include "user/target/process_list.h"
 
 #define MIN_THREADS 768
 #define MAX_THREADS 65536
-#define MAX_LOCKS   64
 #define MAX_PAIRS   16384
+
+/* Of the given processes, and of those that the other scopes find. */
+#define GIVEN_LOCKS     64
+#define FOUND_LOCKS     512
+#define GIVEN_PROCESSES 256
+#define FOUND_PROCESSES 8192
 
 uint64_t capture__now(void)
 {
@@ -49,14 +58,19 @@ static uint32_t slots_for(const struct capture_options *options)
 	return wanted > MAX_THREADS ? MAX_THREADS : (uint32_t)wanted;
 }
 
-static void size_maps(struct giltrace_bpf *bpf, uint32_t slots)
+static void size_maps(struct giltrace_bpf *bpf, uint32_t slots, enum trace_scope scope)
 {
+	uint32_t locks = scope == TRACE_GIVEN ? GIVEN_LOCKS : FOUND_LOCKS;
+
 	bpf_map__set_max_entries(bpf->maps.threads, slots);
 	bpf_map__set_max_entries(bpf->maps.free_slots, slots);
 	bpf_map__set_max_entries(bpf->maps.slots, slots);
 	bpf_map__set_max_entries(bpf->maps.waiting_at_start, slots);
 	bpf_map__set_max_entries(bpf->maps.thread_pointers, 2 * slots); /* also of threads that never met the lock */
-	bpf_map__set_max_entries(bpf->maps.locks, MAX_LOCKS);
+	bpf_map__set_max_entries(bpf->maps.locks, locks);
+	bpf_map__set_max_entries(bpf->maps.past_locks, locks / 2);
+	bpf_map__set_max_entries(bpf->maps.processes, scope == TRACE_GIVEN ? GIVEN_PROCESSES : FOUND_PROCESSES);
+	bpf_map__set_max_entries(bpf->maps.sites, MAX_SITES);
 	bpf_map__set_max_entries(bpf->maps.pairs, MAX_PAIRS);
 }
 
@@ -114,6 +128,24 @@ static int fill_free_slots(struct capture *capture)
 	return 0;
 }
 
+/* A child, or another program in a process: it has what its place in the trace needs. */
+static void process_began(struct capture *capture, const struct record *record)
+{
+	if (!lives__begin(&capture->lives, record->tgid, record->instance, record->parent, record->time_ns))
+		capture->harvested->lost.processes++;
+}
+
+static void process_ended(struct capture *capture, const struct record *record)
+{
+	struct life *life = lives__get(&capture->lives, record->tgid, record->instance);
+
+	if (life) {
+		life->ended_ns = record->time_ns;
+		life->execed = record->execed;
+	}
+	capture__harvest_locks(capture);
+}
+
 static int handle_record(void *context, void *data, size_t size)
 {
 	struct capture *capture = context;
@@ -121,10 +153,22 @@ static int handle_record(void *context, void *data, size_t size)
 
 	if (size < sizeof(*record))
 		return 0;
-	if (record->type == RECORD_EXECED)
-		capture->execed = true;
-	else if (record->type == RECORD_THREAD_ENDED)
+	switch ((enum record_type)record->type) {
+	case RECORD_THREAD_ENDED:
 		capture__harvest_thread(capture, record->slot);
+		break;
+	case RECORD_PROCESS_BEGAN:
+		process_began(capture, record);
+		break;
+	case RECORD_PROCESS_ENDED:
+		process_ended(capture, record);
+		break;
+	case RECORD_EXECED:
+		capture->execed = true;
+		if (capture->scope != TRACE_GIVEN)
+			discovery__expect(capture->discovery, (pid_t)record->tgid, record->time_ns);
+		break;
+	}
 	return 0;
 }
 
@@ -137,8 +181,9 @@ static int load(struct capture *capture, const struct capture_options *options)
 		return -errno;
 	capture->bpf = bpf;
 	links__prepare(bpf, capture->multi);
-	size_maps(bpf, capture->slots);
+	size_maps(bpf, capture->slots, options->scope);
 	bpf->rodata->waits_only = options->level == TRACE_WAITS;
+	bpf->rodata->scope = (uint32_t)options->scope;
 	bpf_program__set_autoload(bpf->progs.on_sched_switch, options->level == TRACE_ALL);
 	err = giltrace_bpf__load(bpf);
 	if (err)
@@ -157,8 +202,9 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 
 	if (!capture)
 		return -ENOMEM;
-	capture->links.multi_fd = -1;
 	capture->level = options->level;
+	capture->scope = options->scope;
+	capture->unfiltered = options->unfiltered || options->scope != TRACE_GIVEN;
 	capture->multi = links__multi_supported();
 	capture->slots = slots_for(options);
 	capture->generations = calloc(capture->slots, sizeof(*capture->generations));
@@ -174,77 +220,54 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 		return err;
 	}
 	capture->cost_ns_per_hit = price__measure(capture->bpf, capture->multi);
+	capture->files = files__new(capture->bpf, capture->multi, capture->level);
+	capture->discovery = capture->files ? discovery__new(capture->files) : NULL;
+	if (!capture->discovery) {
+		capture__free(capture);
+		return -ENOMEM;
+	}
 	*out = capture;
 	return 0;
 }
 
-static bool has_site(const struct probe_plan *plan, enum probe_event event)
+static int add_given(struct capture *capture, const struct process *process, uint64_t load_bias)
 {
-	for (size_t i = 0; i < plan->site_count; i++)
-		if (plan->sites[i].event == event)
-			return true;
-	return false;
-}
+	size_t room = capture->given_count + 1;
+	const struct process **given = realloc(capture->given, room * sizeof(*given));
+	uint64_t *biases;
 
-/* Forced releases are told by the waiters' timeouts; where those are not known, by `switched`. */
-static bool is_needed(const struct probe_plan *plan, enum trace_level level, enum probe_event event)
-{
-	if (event == PROBE_SWITCHED)
-		return !has_site(plan, PROBE_WAITED);
-	return level == TRACE_ALL || event == PROBE_BLOCKED || event == PROBE_WAITED;
-}
-
-/* The sites that the level needs, with the distance from the lock to the argument at each. */
-static size_t choose_sites(const struct probe_plan *plan, enum trace_level level, struct link_site *sites)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < plan->site_count && count < LINKS_MAX_SITES; i++) {
-		const struct probe_site *site = &plan->sites[i];
-		bool at_cond = site->event != PROBE_ACQUIRED && site->event != PROBE_SWITCHED;
-
-		if (!is_needed(plan, level, site->event))
-			continue;
-		sites[count++] = (struct link_site){
-			.file_offset = site->file_offset,
-			.event = site->event,
-			.distance = at_cond ? plan->layout.cond : plan->layout.switch_cond,
-		};
-	}
-	return count;
-}
-
-static int check_plan(const struct probe_plan *plan, enum trace_level level, char *why, size_t why_size)
-{
-	if (level != TRACE_WAITS || (has_site(plan, PROBE_WAITED) && plan->layout.locked != UNKNOWN_OFFSET))
-		return 0;
-	snprintf(why, why_size, "this build's waits cannot be told apart without its acquisitions: use --probes=all");
-	return -ENOTSUP;
+	if (!given)
+		return -ENOMEM;
+	capture->given = given;
+	biases = realloc(capture->given_bias, room * sizeof(*biases));
+	if (!biases)
+		return -ENOMEM;
+	capture->given_bias = biases;
+	capture->given_bias[capture->given_count] = load_bias;
+	capture->given[capture->given_count++] = process;
+	return 0;
 }
 
 int capture__attach(struct capture *capture, const struct process *process, const struct probe_plan *plan, char *why,
 		    size_t why_size)
 {
-	struct link_site sites[LINKS_MAX_SITES];
 	char path[PATH_MAX];
-	size_t count = choose_sites(plan, capture->level, sites);
-	int err = check_plan(plan, capture->level, why, why_size);
+	int err = add_given(capture, process, plan->load_bias);
 
 	if (err)
 		return err;
-	capture->process = process;
-	capture->plan = plan;
 	process__mapping_path(process, &plan->file, path, sizeof(path));
-	err = links__attach(&capture->links, capture->bpf, capture->multi, process__pid(process), path, sites, count);
-	if (!err)
-		err = giltrace_bpf__attach(capture->bpf);
+	err = files__attach(capture->files, plan, capture->unfiltered ? 0 : process__pid(process), path, why, why_size);
 	if (!process__alive(process)) {
 		snprintf(why, why_size, "process %d ended before it could be traced", process__pid(process));
 		return -ESRCH;
 	}
-	if (err)
-		snprintf(why, why_size, "the kernel refused a probe in %s: %s", plan->file.path, strerror(-err));
 	return err;
+}
+
+int capture__watch(struct capture *capture, const struct process *process)
+{
+	return add_given(capture, process, 0);
 }
 
 /* Reads the task iterator once, which notes the threads that there are already. */
@@ -261,27 +284,179 @@ static int note_threads(struct capture *capture)
 	return 0;
 }
 
-int capture__activate(struct capture *capture)
+/*
+ * From here on the process is traced. `load_bias` as in struct traced_process; `given`: the process object lives as long
+ * as the capture.
+ */
+static int begin_tracing(struct capture *capture, const struct process *process, uint64_t load_bias, bool given)
 {
-	uint32_t pid = (uint32_t)process__pid(capture->process);
-	struct traced_process traced = {.layout = capture->plan->layout};
+	uint32_t pid = (uint32_t)process__pid(process);
+	struct traced_process traced = {
+		.instance = (uint32_t)(capture->start_ns >> 6), .start_ns = capture->start_ns, .load_bias = load_bias};
+	int fd = bpf_map__fd(capture->bpf->maps.processes);
+	struct life *life;
 
-	capture->start_ns = traced.start_ns = capture__now();
-	capture->bpf->bss->active = true;
-	if (bpf_map_update_elem(bpf_map__fd(capture->bpf->maps.processes), &pid, &traced, BPF_ANY))
-		return -errno;
-	return note_threads(capture);
+	if (bpf_map_update_elem(fd, &pid, &traced, BPF_NOEXIST))
+		return errno == EEXIST ? 0 : -errno;
+	life = lives__begin(&capture->lives, pid, traced.instance, 0, capture->start_ns);
+	if (!life)
+		return -ENOMEM;
+	life->process = given ? process : NULL;
+	if (!process__alive(process)) /* its end was told before it was traced: nobody else will take it out */
+		bpf_map_delete_elem(fd, &pid);
+	return 0;
 }
 
-static int timeout_ms(uint64_t end_ns)
+static bool is_traced(const struct capture *capture, pid_t pid)
 {
-	uint64_t now = capture__now();
+	struct traced_process traced;
+	uint32_t key = (uint32_t)pid;
 
-	if (!end_ns)
-		return -1;
-	if (now >= end_ns)
+	return !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.processes), &key, &traced);
+}
+
+/* What is done with each process of the scope; what it returns above 0 is added up. */
+typedef int process_verb(struct capture *capture, const struct process *process);
+
+static int apply(struct capture *capture, pid_t pid, process_verb *verb)
+{
+	struct process *process;
+	int result;
+
+	if (process__open(pid, &process))
+		return 0; /* gone, a kernel's thread, or one that may not be looked at */
+	result = verb(capture, process);
+	process__close(process);
+	return result > 0 ? result : 0;
+}
+
+/* A process with a runtime is to be traced from the start, so that its threads are known. */
+static int trace_found(struct capture *capture, const struct process *process)
+{
+	if (discovery__look(capture->discovery, process) == 1)
+		begin_tracing(capture, process, 0, false);
+	return 1;
+}
+
+static int look(struct capture *capture, const struct process *process)
+{
+	int result = discovery__look(capture->discovery, process);
+
+	return result == 1;
+}
+
+static bool is_given(const struct capture *capture, pid_t pid)
+{
+	for (size_t i = 0; i < capture->given_count; i++)
+		if (process__pid(capture->given[i]) == pid)
+			return true;
+	return false;
+}
+
+static int compare_pids(const void *left, const void *right)
+{
+	const struct process_entry *a = left, *b = right;
+
+	return a->pid < b->pid ? -1 : a->pid > b->pid;
+}
+
+/* Marks, in a list sorted by pid, each process whose parent is given or marked. Returns how many are new. */
+static size_t mark_descendants(const struct capture *capture, const struct process_entry *list, size_t count,
+			       bool *marked)
+{
+	size_t new = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct process_entry wanted = {.pid = list[i].parent};
+		const struct process_entry *parent = bsearch(&wanted, list, count, sizeof(*list), compare_pids);
+
+		if (!marked[i] && (is_given(capture, wanted.pid) || (parent && marked[parent - list]))) {
+			marked[i] = true;
+			new++;
+		}
+	}
+	return new;
+}
+
+/* Calls the verb for each process of the scope but the given ones. Returns the sum of what it returned, or -errno. */
+static int for_scope(struct capture *capture, process_verb *verb)
+{
+	struct process_entry *list;
+	ssize_t count = process_list__read(&list);
+	bool *wanted = count > 0 ? calloc((size_t)count, sizeof(*wanted)) : NULL;
+	int sum = 0;
+
+	if (count > 0 && !wanted)
+		count = -ENOMEM;
+	if (count > 0 && capture->scope == TRACE_CHILDREN)
+		while (mark_descendants(capture, list, (size_t)count, wanted))
+			;
+	for (ssize_t i = 0; i < count; i++)
+		if ((capture->scope == TRACE_EVERYTHING || wanted[i]) && list[i].pid != getpid() &&
+		    !is_given(capture, list[i].pid))
+			sum += apply(capture, list[i].pid, verb);
+	free(wanted);
+	free(list);
+	return count < 0 ? (int)count : sum;
+}
+
+int capture__attach_scope(struct capture *capture)
+{
+	return capture->scope == TRACE_GIVEN ? 0 : for_scope(capture, look);
+}
+
+/* Descendants, with a runtime or without: one that has none may start others that do. Forks in between are found again. */
+static int begin_descendant(struct capture *capture, const struct process *process)
+{
+	if (is_traced(capture, process__pid(process)))
 		return 0;
-	return end_ns - now > 1000000000 ? 1000 : (int)((end_ns - now + 999999) / 1000000);
+	discovery__look(capture->discovery, process);
+	return begin_tracing(capture, process, 0, false) ? 0 : 1;
+}
+
+static int begin_scope(struct capture *capture)
+{
+	int found;
+
+	if (capture->scope == TRACE_EVERYTHING)
+		return for_scope(capture, trace_found);
+	do {
+		found = capture->scope == TRACE_CHILDREN ? for_scope(capture, begin_descendant) : 0;
+	} while (found > 0);
+	return found;
+}
+
+int capture__activate(struct capture *capture)
+{
+	int err = giltrace_bpf__attach(capture->bpf);
+
+	if (err)
+		return err;
+	capture->start_ns = capture->bpf->bss->start_ns = capture__now();
+	capture->bpf->bss->active = true;
+	for (size_t i = 0; i < capture->given_count && !err; i++)
+		err = begin_tracing(capture, capture->given[i], capture->given_bias[i], true);
+	if (!err)
+		err = begin_scope(capture);
+	return err < 0 ? err : note_threads(capture);
+}
+
+/* How long to wait, in ms: to the end, to the next look at a new program, and a second at most. */
+static int timeout_ms(uint64_t end_ns, int next_look_ms)
+{
+	uint64_t now = capture__now(), left = end_ns > now ? (end_ns - now + 999999) / 1000000 : 0;
+	int timeout = next_look_ms >= 0 && next_look_ms < 1000 ? next_look_ms : 1000;
+
+	return end_ns && left < (uint64_t)timeout ? (int)left : timeout;
+}
+
+/* Whether all processes that were traced have ended. */
+static bool is_deserted(const struct capture *capture)
+{
+	uint32_t pid;
+
+	return capture->scope != TRACE_EVERYTHING &&
+	       bpf_map_get_next_key(bpf_map__fd(capture->bpf->maps.processes), NULL, &pid);
 }
 
 enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int stop_fd)
@@ -289,21 +464,18 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 	uint64_t end_ns = duration_ns ? capture->start_ns + duration_ns : 0;
 	struct pollfd fds[] = {
 		{.fd = ring_buffer__epoll_fd(capture->ring), .events = POLLIN},
-		{.fd = process__pidfd(capture->process), .events = POLLIN},
 		{.fd = stop_fd, .events = POLLIN},
 	};
 
 	for (;;) {
-		int ready = poll(fds, 3, timeout_ms(end_ns));
+		int next_look_ms = discovery__go_on(capture->discovery, capture__now());
+		int ready = poll(fds, 2, timeout_ms(end_ns, next_look_ms));
 
-		if (ready > 0 && fds[0].revents)
-			ring_buffer__consume(capture->ring);
-		if (capture->execed)
-			return CAPTURE_EXECED;
-		if (ready > 0 && fds[2].revents)
-			return CAPTURE_STOPPED;
+		ring_buffer__consume(capture->ring);
 		if (ready > 0 && fds[1].revents)
-			return CAPTURE_EXITED;
+			return CAPTURE_STOPPED;
+		if (is_deserted(capture))
+			return capture->execed && capture->lives.count == 1 ? CAPTURE_EXECED : CAPTURE_EXITED;
 		if (end_ns && capture__now() >= end_ns)
 			return CAPTURE_TIME;
 	}
@@ -319,7 +491,8 @@ void capture__stop(struct capture *capture)
 
 void capture__detach(struct capture *capture)
 {
-	links__detach(&capture->links);
+	if (capture->files)
+		files__detach(capture->files);
 	if (capture->bpf)
 		giltrace_bpf__detach(capture->bpf);
 }
@@ -330,10 +503,15 @@ void capture__free(struct capture *capture)
 		return;
 	capture__stop(capture);
 	capture__detach(capture);
+	discovery__free(capture->discovery);
+	files__free(capture->files);
+	lives__clear(&capture->lives);
 	ring_buffer__free(capture->ring);
 	giltrace_bpf__destroy(capture->bpf);
 	trace__free(capture->harvested);
 	free(capture->generations);
 	free(capture->ended);
+	free(capture->given);
+	free(capture->given_bias);
 	free(capture);
 }

@@ -21,8 +21,10 @@ struct process;
 
 struct capture_options {
 	enum trace_level level;
-	uint32_t max_threads; /* slots for threads that live at the same time; 0: enough for a process with `threads` */
-	uint64_t threads;     /* how many the target has now, for the size of the tables */
+	enum trace_scope scope;
+	bool unfiltered;      /* let probes hit in every process that has the file: for many processes of one file */
+	uint32_t max_threads; /* slots for threads that live at the same time; 0: enough for processes with `threads` */
+	uint64_t threads;     /* how many the targets have now, for the size of the tables */
 };
 
 enum capture_end { CAPTURE_TIME, CAPTURE_STOPPED, CAPTURE_EXITED, CAPTURE_EXECED };
@@ -34,18 +36,29 @@ enum capture_end { CAPTURE_TIME, CAPTURE_STOPPED, CAPTURE_EXITED, CAPTURE_EXECED
 int capture__open(const struct capture_options *options, struct capture **out, char *why, size_t why_size);
 
 /*
- * Puts the probes of the plan into the process. `plan` and `process` must live as long as the capture. -ESRCH: the
- * process is gone.
+ * Puts the probes of the plan into a process that is to be traced; once for each of several. `process` must live as long
+ * as the capture. -ESRCH: it is gone.
  */
 int capture__attach(struct capture *capture, const struct process *process, const struct probe_plan *plan, char *why,
 		    size_t why_size);
+
+/* A process to be traced for its descendants' sake, which has no runtime (yet). `process` as above. */
+int capture__watch(struct capture *capture, const struct process *process);
+
+/*
+ * Puts probes into every runtime that the processes of the scope have mapped now: for TRACE_CHILDREN the descendants of
+ * those attached and watched, for TRACE_EVERYTHING all. What cannot be probed is left out. Returns how many processes
+ * with a runtime were found, or -errno.
+ */
+int capture__attach_scope(struct capture *capture);
 
 /* Begins the trace: from here on every hit counts. */
 int capture__activate(struct capture *capture);
 
 /*
- * Waits for `duration_ns` (0: without end), for `stop_fd` to become readable (-1: none), or for the process to end or
- * exec, and takes in the figures of threads that end meanwhile. Says which it was.
+ * Waits for `duration_ns` (0: without end), for `stop_fd` to become readable (-1: none), or until no traced process is
+ * left (never with TRACE_EVERYTHING). Meanwhile takes in the figures of threads and processes that end, and puts probes
+ * into runtimes that come. Says what ended it; CAPTURE_EXECED when the only process replaced its program.
  */
 enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int stop_fd);
 
@@ -59,8 +72,9 @@ void capture__detach(struct capture *capture);
 int capture__collect(struct capture *capture, struct trace *trace);
 
 /*
- * Whether what was collected bears out a layout that was only guessed. 0; -ENOTSUP: it does not; -ENODATA: the process
- * had no lock at all, and may have none; with `why`.
+ * Whether what was collected of a single process bears out a layout that was only guessed. 0; -ENOTSUP: it does not;
+ * -ENODATA: the process had no lock at all, and may have none; with `why`. (Of several processes, those whose layout is
+ * not borne out are left out by capture__collect.)
  */
 int capture__check(const struct capture *capture, const struct trace *trace, char *why, size_t why_size);
 

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "user/capture/capture_state.h"
+#include "user/capture/discovery.h"
+#include "user/capture/files.h"
 #include "user/target/plan.h"
 #include "user/target/process.h"
 #include "user/target/runtime.h"
@@ -24,6 +26,7 @@ static struct slot_owner owner_of(const struct thread *thread, uint32_t slot)
 		.slot = slot,
 		.generation = thread->generation,
 		.tgid = thread->tgid,
+		.instance = thread->instance,
 		.tid = thread->tid,
 		.lock = thread->lock,
 	};
@@ -78,11 +81,24 @@ static void fill_open(struct trace_open *open, const struct thread *thread, cons
 	}
 }
 
+/* The lock, or what is left of it where its process has ended. */
 static bool read_lock(const struct capture *capture, const struct thread *thread, struct lock *lock)
 {
 	struct lock_key key = {.address = thread->lock, .tgid = thread->tgid};
+	struct past_lock_key past = {
+		.address = thread->lock, .tgid = thread->tgid, .instance = thread->instance};
 
-	return !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.locks), &key, lock);
+	return (!bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.locks), &key, lock) &&
+		lock->instance == thread->instance) ||
+	       !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.past_locks), &past, lock);
+}
+
+/* The trace's number of a process: the index of its life. -1 without memory. */
+static int64_t number_of(struct capture *capture, uint32_t pid, uint32_t instance)
+{
+	struct life *life = lives__get(&capture->lives, pid, instance);
+
+	return life ? life - capture->lives.list : -1;
 }
 
 /* The name that the thread has now, if it lives; the kernel side noted one when it first met the lock. */
@@ -105,14 +121,16 @@ static void fill_name(struct trace_thread *into, const struct thread *thread)
 	fclose(file);
 }
 
-static int add_thread(const struct capture *capture, struct trace *trace, const struct thread *thread)
+static int add_thread(struct capture *capture, struct trace *trace, const struct thread *thread)
 {
 	static struct lock lock; /* too large for the stack to be nice */
 	struct trace_thread *into = trace__add_thread(trace);
 	bool has_lock = read_lock(capture, thread, &lock);
+	int64_t number = number_of(capture, thread->tgid, thread->instance);
 
-	if (!into)
+	if (!into || number < 0)
 		return -ENOMEM;
+	into->process = (uint32_t)number;
 	into->pid = thread->tgid;
 	into->tid = thread->tid;
 	into->gil = thread->lock;
@@ -139,13 +157,15 @@ static int compare_owners(const void *left, const void *right)
 	return 0;
 }
 
-static int add_pair(struct trace *trace, const struct slot_owner *owner, const struct pair_key *key,
-		    const struct pair *pair)
+static int add_pair(struct capture *capture, struct trace *trace, const struct slot_owner *owner,
+		    const struct pair_key *key, const struct pair *pair)
 {
 	struct trace_blame *blame = trace__add_blame(trace);
+	int64_t number = number_of(capture, owner->tgid, owner->instance);
 
-	if (!blame)
+	if (!blame || number < 0)
 		return -ENOMEM;
+	blame->process = (uint32_t)number;
 	blame->pid = owner->tgid;
 	blame->waiter = owner->tid;
 	blame->holder = key->holder;
@@ -180,7 +200,7 @@ static void drain_pairs(struct capture *capture, struct slot_owner *owners, size
 			trace->lost.pairs += all;
 			continue;
 		}
-		if (bpf_map_lookup_elem(fd, &key, &pair) || add_pair(trace, owner, &key, &pair))
+		if (bpf_map_lookup_elem(fd, &key, &pair) || add_pair(capture, trace, owner, &key, &pair))
 			trace->lost.pairs++;
 		bpf_map_delete_elem(fd, &key);
 	}
@@ -225,39 +245,109 @@ static int collect_threads(struct capture *capture, struct trace *trace)
 }
 
 /* What the kernel side found when it first saw the lock, or else what the process says now, if it lives. */
-static int64_t interpreter_of(const struct capture *capture, uint64_t address, const struct lock *lock)
+static int64_t interpreter_of(const struct capture *capture, const struct life *life, uint64_t address,
+			      const struct lock *lock)
 {
-	const struct runtime_adapter *adapter = capture->plan->adapter;
+	const struct probe_plan *plan = files__plan(capture->files, lock->plan);
 
-	if (lock->interpreter >= 0)
+	if (lock->interpreter >= 0 || !plan || !plan->adapter->interpreter || !life->process)
 		return lock->interpreter;
-	return adapter->interpreter ? adapter->interpreter(capture->process, capture->plan, address) : -1;
+	return plan->adapter->interpreter(life->process, plan, address);
+}
+
+/* Who has met this file's locks is of this runtime. */
+static int add_process(struct capture *capture, struct trace *trace, struct life *life, uint32_t file)
+{
+	const struct probe_plan *plan = files__plan(capture->files, file);
+	struct trace_process *process = trace__add_process(trace);
+	uint64_t end_ns = life->ended_ns ? life->ended_ns : capture->stop_ns ? capture->stop_ns : capture__now();
+
+	if (!process)
+		return -ENOMEM;
+	life->file = file;
+	process->number = (uint32_t)(life - capture->lives.list);
+	process->pid = life->pid;
+	process->pid_in_namespace = life->pid_in_namespace == life->pid ? 0 : life->pid_in_namespace;
+	process->parent = life->parent;
+	process->exe = life->exe ? strdup(life->exe) : NULL;
+	process->start_ns = life->began_ns;
+	process->duration_ns = end_ns > life->began_ns ? end_ns - life->began_ns : 0;
+	process->end = !life->ended_ns ? TRACE_END_TIME : life->execed ? TRACE_END_EXECED : TRACE_END_EXITED;
+	process->from_start = life->began_ns > capture->start_ns &&
+			      life->began_ns >= files__attached_ns(capture->files, file);
+	if (plan) {
+		process->runtime = plan->runtime;
+		process->design = plan->design;
+		memcpy(process->version, plan->version, sizeof(process->version));
+	}
+	return 0;
+}
+
+static bool has_process(const struct trace *trace, uint32_t number)
+{
+	for (size_t i = 0; i < trace->process_count; i++)
+		if (trace->processes[i].number == number)
+			return true;
+	return false;
+}
+
+static int add_lock(struct capture *capture, struct trace *trace, uint64_t address, uint32_t pid, const struct lock *lock)
+{
+	struct life *life = lives__get(&capture->lives, pid, lock->instance);
+	struct trace_gil *gil = trace__add_gil(trace);
+	uint32_t number = (uint32_t)(life ? life - capture->lives.list : 0);
+
+	if (!gil || !life || (!has_process(trace, number) && add_process(capture, trace, life, lock->plan)))
+		return -ENOMEM;
+	gil->process = number;
+	gil->pid = pid;
+	gil->address = address;
+	gil->interpreter = interpreter_of(capture, life, address, lock);
+	memcpy(gil->attempts, lock->attempts, sizeof(gil->attempts));
+	return distribution__add_histogram(&gil->handoff, &lock->handoff);
+}
+
+void capture__harvest_locks(struct capture *capture)
+{
+	static struct lock lock;
+	int fd = bpf_map__fd(capture->bpf->maps.past_locks);
+	struct past_lock_key key;
+
+	for (uint32_t i = 0; i < bpf_map__max_entries(capture->bpf->maps.past_locks); i++) {
+		if (bpf_map_get_next_key(fd, NULL, &key) || bpf_map_lookup_elem(fd, &key, &lock))
+			break;
+		if (add_lock(capture, capture->harvested, key.address, key.tgid, &lock))
+			capture->harvested->lost.gils++;
+		bpf_map_delete_elem(fd, &key);
+	}
 }
 
 static int collect_locks(struct capture *capture, struct trace *trace)
 {
 	static struct lock lock;
-	int fd = bpf_map__fd(capture->bpf->maps.locks);
+	int fd = bpf_map__fd(capture->bpf->maps.locks), err = 0;
 	struct lock_key key, *previous = NULL;
 
-	for (uint32_t i = 0; i < bpf_map__max_entries(capture->bpf->maps.locks); i++, previous = &key) {
-		struct trace_gil *gil;
-
+	for (uint32_t i = 0; !err && i < bpf_map__max_entries(capture->bpf->maps.locks); i++, previous = &key) {
 		if (bpf_map_get_next_key(fd, previous, &key))
 			break;
-		if (bpf_map_lookup_elem(fd, &key, &lock))
-			continue;
-		gil = trace__add_gil(trace);
-		if (!gil)
-			return -ENOMEM;
-		gil->pid = (uint32_t)key.tgid;
-		gil->address = key.address;
-		gil->interpreter = interpreter_of(capture, key.address, &lock);
-		memcpy(gil->attempts, lock.attempts, sizeof(gil->attempts));
-		if (distribution__add_histogram(&gil->handoff, &lock.handoff))
-			return -ENOMEM;
+		if (!bpf_map_lookup_elem(fd, &key, &lock))
+			err = add_lock(capture, trace, key.address, (uint32_t)key.tgid, &lock);
 	}
-	return 0;
+	return err;
+}
+
+/* A lock of this process whose waits are told from the program's own sleeps; NULL: none. */
+static const struct trace_gil *find_waited_lock(const struct capture *capture, const struct trace *trace, uint32_t pid)
+{
+	for (size_t i = 0; i < trace->gil_count; i++) {
+		const struct probe_plan *plan =
+			files__plan(capture->files, capture->lives.list[trace->gils[i].process].file);
+
+		if (trace->gils[i].pid == pid && plan && !plan->layout.lock_variable)
+			return &trace->gils[i];
+	}
+	return NULL;
 }
 
 /* Threads that woke once, from a sleep begun before the trace, and met the lock at no probe after that. */
@@ -265,25 +355,26 @@ static int collect_waiting_at_start(struct capture *capture, struct trace *trace
 {
 	int fd = bpf_map__fd(capture->bpf->maps.waiting_at_start);
 	uint32_t tid, *previous = NULL;
-	uint64_t woken_ns;
+	struct woken woken;
 
-	if (capture->plan->layout.lock_variable)
-		return 0; /* these slept for any of the program's own locks: nothing told which */
 	for (uint32_t i = 0; i < capture->slots && trace->gil_count; i++, previous = &tid) {
+		const struct trace_gil *gil;
 		struct trace_thread *thread;
 
 		if (bpf_map_get_next_key(fd, previous, &tid))
 			break;
-		if (bpf_map_lookup_elem(fd, &tid, &woken_ns))
+		gil = bpf_map_lookup_elem(fd, &tid, &woken) ? NULL : find_waited_lock(capture, trace, woken.tgid);
+		if (!gil)
 			continue;
 		thread = trace__add_thread(trace);
 		if (!thread)
 			return -ENOMEM;
-		thread->pid = (uint32_t)process__pid(capture->process);
+		thread->process = gil->process;
+		thread->pid = woken.tgid;
 		thread->tid = tid;
-		thread->gil = trace->gils[0].address;
+		thread->gil = gil->address;
 		thread->open.waits_at_start = 1;
-		thread->open.waited_ns = woken_ns - capture->start_ns;
+		thread->open.waited_ns = woken.time_ns - capture->lives.list[gil->process].began_ns;
 	}
 	return 0;
 }
@@ -293,25 +384,12 @@ static int take_harvest(struct capture *capture, struct trace *trace)
 {
 	struct trace *harvested = capture->harvested;
 
-	for (size_t i = 0; i < harvested->thread_count; i++) {
-		struct trace_thread *thread = trace__add_thread(trace);
-
-		if (!thread)
-			return -ENOMEM;
-		*thread = harvested->threads[i];
-		harvested->threads[i].wait = harvested->threads[i].hold = (struct distribution){0}; /* moved */
-	}
-	for (size_t i = 0; i < harvested->blame_count; i++) {
-		struct trace_blame *blame = trace__add_blame(trace);
-
-		if (!blame)
-			return -ENOMEM;
-		*blame = harvested->blame[i];
-	}
 	trace->probes.hits += capture->harvested_hits;
 	trace->lost.threads += harvested->lost.threads;
 	trace->lost.pairs += harvested->lost.pairs;
-	return 0;
+	trace->lost.gils += harvested->lost.gils;
+	trace->lost.processes += harvested->lost.processes;
+	return trace__move(trace, harvested);
 }
 
 /* How often the kernel skipped a probe's program, because one ran already on that CPU. */
@@ -331,34 +409,72 @@ static uint64_t skipped_hits(const struct capture *capture)
 	return skipped;
 }
 
+/* The first process that was given stands for all; where none was, only what all have in common. */
 static void fill_target(const struct capture *capture, struct trace *trace)
 {
-	trace->target.pid = (uint32_t)process__pid(capture->process);
-	if (process__pid_in_namespace(capture->process) != process__pid(capture->process))
-		trace->target.pid_in_namespace = (uint32_t)process__pid_in_namespace(capture->process);
-	snprintf(trace->target.exe, sizeof(trace->target.exe), "%s", process__exe(capture->process));
-	trace->target.runtime = capture->plan->runtime;
-	trace->target.design = capture->plan->design;
-	snprintf(trace->target.version, sizeof(trace->target.version), "%s", capture->plan->version);
+	struct trace_target *target = &trace->target;
+
+	if (capture->given_count) {
+		const struct process *process = capture->given[0];
+
+		target->pid = (uint32_t)process__pid(process);
+		if (process__pid_in_namespace(process) != process__pid(process))
+			target->pid_in_namespace = (uint32_t)process__pid_in_namespace(process);
+		snprintf(target->exe, sizeof(target->exe), "%s", process__exe(process));
+	}
+	for (size_t i = 0; i < files__count(capture->files); i++) {
+		const struct probe_plan *plan = files__plan(capture->files, (uint32_t)i);
+		bool first = i == 0;
+
+		target->runtime = first || !strcmp(target->runtime, plan->runtime) ? plan->runtime : "";
+		target->design = first || !strcmp(target->design, plan->design) ? plan->design : "";
+		if (first)
+			snprintf(target->version, sizeof(target->version), "%s", plan->version);
+		else if (strcmp(target->version, plan->version) != 0)
+			target->version[0] = '\0';
+	}
 }
 
 static void fill_lost_and_cost(const struct capture *capture, struct trace *trace)
 {
 	const uint64_t *lost = (const uint64_t *)capture->bpf->bss->lost;
-	uint32_t pid = trace->target.pid;
-	struct traced_process traced;
 
 	trace->lost.events = lost[LOST_EVENTS];
 	trace->lost.threads += lost[LOST_THREADS];
-	trace->lost.gils = lost[LOST_GILS];
+	trace->lost.gils += lost[LOST_GILS];
 	trace->lost.pairs += lost[LOST_PAIRS];
+	trace->lost.processes += lost[LOST_PROCESSES] + discovery__failures(capture->discovery);
 	trace->lost.probes = lost[LOST_SENSELESS] + skipped_hits(capture);
-	if (!bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.processes), &pid, &traced))
-		trace->children = traced.children;
+	trace->children = capture->bpf->bss->forked;
 	trace->probes.cost_ns_per_hit = capture->cost_ns_per_hit;
 	if (capture->cost_ns_per_hit >= 0 && trace->duration_ns)
 		trace->probes.overhead_pct =
 			100.0 * (double)trace->probes.hits * capture->cost_ns_per_hit / (double)trace->duration_ns;
+}
+
+static uint64_t locks_of_file(const struct capture *capture, const struct trace *trace, uint32_t file)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < trace->gil_count; i++)
+		count += capture->lives.list[trace->gils[i].process].file == file;
+	return count;
+}
+
+/* Of several processes, those whose runtime is not what it was guessed to be are left out. */
+static void leave_out_refuted(const struct capture *capture, struct trace *trace)
+{
+	uint64_t unlike, senseless;
+
+	if (capture->scope == TRACE_GIVEN && capture->given_count == 1)
+		return; /* capture__check() refuses it with the reason */
+	for (uint32_t file = 0; file < files__count(capture->files); file++) {
+		if (!files__refuted(capture->files, file, locks_of_file(capture, trace, file), &unlike, &senseless))
+			continue;
+		for (size_t i = 0; i < capture->lives.count; i++)
+			if (capture->lives.list[i].file == file)
+				trace->lost.processes += trace__drop_process(trace, (uint32_t)i);
+	}
 }
 
 int capture__collect(struct capture *capture, struct trace *trace)
@@ -366,8 +482,10 @@ int capture__collect(struct capture *capture, struct trace *trace)
 	int err;
 
 	ring_buffer__consume(capture->ring);
+	capture__harvest_locks(capture);
 	fill_target(capture, trace);
 	trace->level = capture->level;
+	trace->scope = capture->scope;
 	trace->probes.coverage_pct = capture->level == TRACE_ALL ? 100 : 0;
 	trace->start_ns = capture->start_ns;
 	trace->duration_ns = capture->stop_ns - capture->start_ns;
@@ -381,25 +499,25 @@ int capture__collect(struct capture *capture, struct trace *trace)
 	if (err)
 		return err;
 	drain_pairs(capture, capture->ended, capture->ended_count, trace, true);
+	leave_out_refuted(capture, trace);
 	fill_lost_and_cost(capture, trace);
 	return trace__finish(trace);
 }
 
-/*
- * The lock's calls must be made with what looks like a lock, and its acquisitions and releases must alternate: one that
- * does not fit is allowed for each lock, the one that was going on when the trace began.
- */
 int capture__check(const struct capture *capture, const struct trace *trace, char *why, size_t why_size)
 {
-	const struct probe_plan *plan = capture->plan;
-	const char *without = plan->adapter->without_lock ? plan->adapter->without_lock(plan) : NULL;
-	uint64_t senseless = capture->bpf->bss->lost[LOST_SENSELESS], unlike = capture->bpf->bss->unlike;
+	const struct probe_plan *plan = files__plan(capture->files, 0);
+	const char *without = plan && plan->adapter->without_lock ? plan->adapter->without_lock(plan) : NULL;
+	uint64_t unlike, senseless;
+	bool refuted = files__refuted(capture->files, 0, trace->gil_count, &unlike, &senseless);
 
+	if (capture->scope != TRACE_GIVEN || capture->given_count != 1)
+		return 0;
 	if (without && !trace->gil_count && !unlike) {
 		snprintf(why, why_size, "%s", without);
 		return -ENODATA;
 	}
-	if (!plan->cpython.guessed || ((trace->gil_count || !unlike) && senseless <= trace->gil_count))
+	if (!refuted)
 		return 0;
 	snprintf(why, why_size,
 		 "Python %s is not known to giltrace, and what was seen does not fit: "

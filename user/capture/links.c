@@ -65,12 +65,7 @@ void links__prepare(struct giltrace_bpf *bpf, bool multi)
 		bpf_program__set_autoload(program_of(bpf, event), !multi);
 }
 
-static uint64_t cookie_of(const struct link_site *site)
-{
-	return (uint64_t)site->distance << 8 | site->event;
-}
-
-static int attach_multi(struct links *links, struct giltrace_bpf *bpf, pid_t pid, const char *path,
+static int attach_multi(struct links *links, struct giltrace_bpf *bpf, pid_t only, const char *path,
 			const struct link_site *sites, size_t count)
 {
 	uint64_t offsets[LINKS_MAX_SITES], cookies[LINKS_MAX_SITES];
@@ -81,23 +76,23 @@ static int attach_multi(struct links *links, struct giltrace_bpf *bpf, pid_t pid
 		.offsets = (uint64_t)(uintptr_t)offsets,
 		.cookies = (uint64_t)(uintptr_t)cookies,
 		.count = (uint32_t)count,
-		.pid = (uint32_t)pid,
+		.pid = (uint32_t)only,
 	};
 
 	for (size_t i = 0; i < count; i++) {
 		offsets[i] = sites[i].file_offset;
-		cookies[i] = cookie_of(&sites[i]);
+		cookies[i] = make_cookie(sites[i].event, sites[i].number, sites[i].distance);
 	}
 	links->multi_fd = (int)syscall(SYS_bpf, COMMAND_LINK_CREATE, &attr, sizeof(attr));
 	return links->multi_fd < 0 ? -errno : 0;
 }
 
-static int attach_singly(struct links *links, struct giltrace_bpf *bpf, pid_t pid, const char *path,
+static int attach_singly(struct links *links, struct giltrace_bpf *bpf, pid_t only, const char *path,
 			 const struct link_site *sites, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct bpf_link *link = bpf_program__attach_uprobe(program_of(bpf, sites[i].event), false, pid, path,
-								   sites[i].file_offset);
+		struct bpf_link *link = bpf_program__attach_uprobe(program_of(bpf, sites[i].event), false,
+								   only ? only : -1, path, sites[i].file_offset);
 		int err = -errno;
 
 		if (!link) {
@@ -109,14 +104,14 @@ static int attach_singly(struct links *links, struct giltrace_bpf *bpf, pid_t pi
 	return 0;
 }
 
-int links__attach(struct links *links, struct giltrace_bpf *bpf, bool multi, pid_t pid, const char *path,
+int links__attach(struct links *links, struct giltrace_bpf *bpf, bool multi, pid_t only, const char *path,
 		  const struct link_site *sites, size_t count)
 {
 	*links = (struct links){.multi_fd = -1};
 	if (!count || count > LINKS_MAX_SITES)
 		return -EINVAL;
-	return multi ? attach_multi(links, bpf, pid, path, sites, count)
-		     : attach_singly(links, bpf, pid, path, sites, count);
+	return multi ? attach_multi(links, bpf, only, path, sites, count)
+		     : attach_singly(links, bpf, only, path, sites, count);
 }
 
 void links__detach(struct links *links)

@@ -17,6 +17,7 @@ struct bpf_link;
 
 struct link_site {
 	uint64_t file_offset;
+	uint32_t number; /* index in the map `sites` */
 	enum probe_event event;
 	int64_t distance; /* from the lock's address to the argument register there, bytes */
 };
@@ -37,8 +38,8 @@ bool links__multi_supported(void);
 /* Before loading: chooses the programs that will be attached, and how. */
 void links__prepare(struct giltrace_bpf *bpf, bool multi);
 
-/* Attaches probes at the sites of `path` for one process. 0 or -errno with nothing attached. */
-int links__attach(struct links *links, struct giltrace_bpf *bpf, bool multi, pid_t pid, const char *path,
+/* Attaches probes at the sites of `path` for one process, or for all (`only` is 0). 0 or -errno with nothing attached. */
+int links__attach(struct links *links, struct giltrace_bpf *bpf, bool multi, pid_t only, const char *path,
 		  const struct link_site *sites, size_t count);
 
 /* Removes the probes. Idempotent. */

@@ -136,13 +136,16 @@ double price__measure(struct giltrace_bpf *bpf, bool multi)
 {
 	static const uint32_t lock[4];
 	uint32_t pid = (uint32_t)getpid();
-	struct traced_process self = {
+	struct traced_process self = {0};
+	struct file_plan plan = {
 		.layout = {.mutex = UNKNOWN_OFFSET,
 			   .locked = UNKNOWN_OFFSET,
 			   .last_holder = UNKNOWN_OFFSET,
 			   .thread_id = UNKNOWN_OFFSET,
 			   .interpreter = UNKNOWN_OFFSET},
+		.attached_ns = 1,
 	};
+	const uint32_t number = 0; /* of the plan and of both sites; what is there is overwritten later */
 	const struct link_site sites[] = {
 		{.file_offset = file_offset_of(price_acquired), .event = PROBE_ACQUIRED},
 		{.file_offset = file_offset_of(price_released), .event = PROBE_RELEASED},
@@ -153,6 +156,7 @@ double price__measure(struct giltrace_bpf *bpf, bool multi)
 	if (!links)
 		return -1;
 	if (bpf_map_update_elem(bpf_map__fd(bpf->maps.processes), &pid, &self, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(bpf->maps.plans), &number, &plan, BPF_ANY) ||
 	    links__attach(links, bpf, multi, (pid_t)pid, "/proc/self/exe", sites, 2)) {
 		bpf_map_delete_elem(bpf_map__fd(bpf->maps.processes), &pid);
 		free(links);

@@ -603,9 +603,9 @@ static int bind_to_process(int fd, const struct mapping *file, struct probe_plan
 	err = elf_image__load_bias(image, file->start, file->file_offset, &plan->load_bias);
 	elf_image__close(image);
 	if (!err && plan->cpython.version < 0x0300) {
-		plan->layout.lock_variable = (int64_t)(plan->load_bias + plan->root);
+		plan->layout.lock_variable = (int64_t)plan->root;
 		if (plan->cpython.current_thread)
-			plan->layout.last_holder = (int64_t)(plan->load_bias + plan->cpython.current_thread);
+			plan->layout.last_holder = (int64_t)plan->cpython.current_thread;
 	}
 	return err;
 }

@@ -121,7 +121,7 @@ int cpython__main_lock(const struct process *process, const struct probe_plan *p
 	if (!plan->root)
 		return -ENOENT;
 	if (plan->layout.lock_variable) {
-		err = read_word(process, (uint64_t)plan->layout.lock_variable, lock);
+		err = read_word(process, plan->load_bias + (uint64_t)plan->layout.lock_variable, lock);
 		return err ? err : *lock ? 0 : -ENOENT; /* 2.7: none before the first thread is started */
 	}
 	if (!layout->main_interpreter) { /* 3.6: static variables */
@@ -242,7 +242,7 @@ static int describe_ticks(const struct process *process, const struct probe_plan
 	if (plan->cpython.check_interval)
 		process__read(process, plan->load_bias + plan->cpython.check_interval, &ticks, sizeof(ticks));
 	if (plan->layout.last_holder != UNKNOWN_OFFSET)
-		read_word(process, (uint64_t)plan->layout.last_holder, &thread_state);
+		read_word(process, plan->load_bias + (uint64_t)plan->layout.last_holder, &thread_state);
 	if (!value && thread_state)
 		describe_holder(process, &plan->cpython, thread_state, true, holder, sizeof(holder));
 	snprintf(out, size, "check interval %" PRId32 " ticks, %s", ticks, value ? "free" : holder);

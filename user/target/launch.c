@@ -274,6 +274,11 @@ static void let_go(struct launch *launch, pid_t tid)
 		       status >> 16 || WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0L : (long)WSTOPSIG(status));
 }
 
+pid_t launch__pid(const struct launch *launch)
+{
+	return launch->command;
+}
+
 void launch__resume(struct launch *launch)
 {
 	while (launch->count) {

@@ -26,6 +26,9 @@ int launch__start(char *const argv[], struct launch **out, char *why, size_t why
  */
 int launch__find(struct launch *launch, struct process **process, struct probe_plan *plan, char *why, size_t why_size);
 
+/* The command's own process id. */
+pid_t launch__pid(const struct launch *launch);
+
 /* Lets everything run untraced by ptrace. Idempotent. */
 void launch__resume(struct launch *launch);
 

@@ -18,9 +18,8 @@ const struct runtime_adapter *const runtime_adapters[] = {
 	NULL,
 };
 
-/* Asks each adapter for one file: the first that knows it decides. */
-static int plan_file(const struct process *process, const struct mapping *file, struct probe_plan *plan, char *why,
-		     size_t why_size)
+int runtime__plan_file(const struct process *process, const struct mapping *file, struct probe_plan *plan, char *why,
+		       size_t why_size)
 {
 	int err = -ENOENT;
 
@@ -111,7 +110,7 @@ static int choose_file(const struct process *process, const struct mapping *file
 		return -ENOMEM;
 	for (ssize_t i = 0; i < count; i++) {
 		char clause[256] = "";
-		int err = plan_file(process, &files[i], other, clause, sizeof(clause));
+		int err = runtime__plan_file(process, &files[i], other, clause, sizeof(clause));
 		bool initialised = !err && is_initialised(process, other);
 
 		if (!err && (!found || initialised))

@@ -45,4 +45,11 @@ extern const struct runtime_adapter *const runtime_adapters[];
  */
 int runtime__plan(const struct process *process, struct probe_plan *plan, char *why, size_t why_size);
 
+/*
+ * Asks each adapter for one mapped file; the first that knows it decides. 0: *plan is made; -ENOENT: it is no known
+ * runtime's; else what the adapter said, with a clause in `why`.
+ */
+int runtime__plan_file(const struct process *process, const struct mapping *file, struct probe_plan *plan, char *why,
+		       size_t why_size);
+
 #endif

@@ -21,19 +21,30 @@ struct trace *trace__new(void)
 	return trace;
 }
 
+static void clear_gil(struct trace_gil *gil)
+{
+	distribution__clear(&gil->handoff);
+	distribution__clear(&gil->wait);
+	distribution__clear(&gil->hold);
+}
+
+static void clear_thread(struct trace_thread *thread)
+{
+	distribution__clear(&thread->wait);
+	distribution__clear(&thread->hold);
+}
+
 void trace__free(struct trace *trace)
 {
 	if (!trace)
 		return;
-	for (size_t i = 0; i < trace->gil_count; i++) {
-		distribution__clear(&trace->gils[i].handoff);
-		distribution__clear(&trace->gils[i].wait);
-		distribution__clear(&trace->gils[i].hold);
-	}
-	for (size_t i = 0; i < trace->thread_count; i++) {
-		distribution__clear(&trace->threads[i].wait);
-		distribution__clear(&trace->threads[i].hold);
-	}
+	for (size_t i = 0; i < trace->gil_count; i++)
+		clear_gil(&trace->gils[i]);
+	for (size_t i = 0; i < trace->thread_count; i++)
+		clear_thread(&trace->threads[i]);
+	for (size_t i = 0; i < trace->process_count; i++)
+		free(trace->processes[i].exe);
+	free(trace->processes);
 	free(trace->gils);
 	free(trace->threads);
 	free(trace->blame);
@@ -56,6 +67,16 @@ static void *append(void **array, size_t *count, size_t size)
 	return memset(element, 0, size);
 }
 
+struct trace_process *trace__add_process(struct trace *trace)
+{
+	struct trace_process *process =
+		append((void **)&trace->processes, &trace->process_count, sizeof(*process));
+
+	if (process)
+		process->runtime = process->design = "";
+	return process;
+}
+
 struct trace_gil *trace__add_gil(struct trace *trace)
 {
 	struct trace_gil *gil = append((void **)&trace->gils, &trace->gil_count, sizeof(*gil));
@@ -75,17 +96,78 @@ struct trace_blame *trace__add_blame(struct trace *trace)
 	return append((void **)&trace->blame, &trace->blame_count, sizeof(struct trace_blame));
 }
 
+/* Moving empties what is left behind, so that nothing is freed twice. */
+#define MOVE(into, from, add, list, count)                              \
+	for (; (from)->count; (from)->count--) {                        \
+		void *element = add(into);                              \
+                                                                        \
+		if (!element)                                           \
+			return -ENOMEM;                                 \
+		memcpy(element, &(from)->list[(from)->count - 1], sizeof(*(from)->list)); \
+	}
+
+int trace__move(struct trace *into, struct trace *from)
+{
+	MOVE(into, from, trace__add_process, processes, process_count)
+	MOVE(into, from, trace__add_gil, gils, gil_count)
+	MOVE(into, from, trace__add_thread, threads, thread_count)
+	MOVE(into, from, trace__add_blame, blame, blame_count)
+	return 0;
+}
+
+bool trace__drop_process(struct trace *trace, uint32_t number)
+{
+	size_t processes = 0, gils = 0, threads = 0, pairs = 0;
+	bool dropped;
+
+	for (size_t i = 0; i < trace->process_count; i++) {
+		if (trace->processes[i].number == number)
+			free(trace->processes[i].exe);
+		else
+			trace->processes[processes++] = trace->processes[i];
+	}
+	for (size_t i = 0; i < trace->gil_count; i++) {
+		if (trace->gils[i].process == number)
+			clear_gil(&trace->gils[i]);
+		else
+			trace->gils[gils++] = trace->gils[i];
+	}
+	for (size_t i = 0; i < trace->thread_count; i++) {
+		if (trace->threads[i].process == number)
+			clear_thread(&trace->threads[i]);
+		else
+			trace->threads[threads++] = trace->threads[i];
+	}
+	for (size_t i = 0; i < trace->blame_count; i++)
+		if (trace->blame[i].process != number)
+			trace->blame[pairs++] = trace->blame[i];
+	dropped = processes < trace->process_count;
+	trace->process_count = processes;
+	trace->gil_count = gils;
+	trace->thread_count = threads;
+	trace->blame_count = pairs;
+	return dropped;
+}
+
 #define COMPARE(a, b)                              \
 	do {                                       \
 		if ((a) != (b))                    \
 			return (a) < (b) ? -1 : 1; \
 	} while (0)
 
+static int compare_processes(const void *left, const void *right)
+{
+	const struct trace_process *a = left, *b = right;
+
+	COMPARE(a->number, b->number);
+	return 0;
+}
+
 static int compare_gils(const void *left, const void *right)
 {
 	const struct trace_gil *a = left, *b = right;
 
-	COMPARE(a->pid, b->pid);
+	COMPARE(a->process, b->process);
 	COMPARE(a->interpreter, b->interpreter);
 	COMPARE(a->address, b->address);
 	return 0;
@@ -95,7 +177,7 @@ static int compare_threads(const void *left, const void *right)
 {
 	const struct trace_thread *a = left, *b = right;
 
-	COMPARE(a->pid, b->pid);
+	COMPARE(a->process, b->process);
 	COMPARE(a->gil, b->gil);
 	COMPARE(b->counts.waited_ns + b->open.waited_ns, a->counts.waited_ns + a->open.waited_ns);
 	COMPARE(a->tid, b->tid);
@@ -106,7 +188,7 @@ static int compare_pairs(const void *left, const void *right)
 {
 	const struct trace_blame *a = left, *b = right;
 
-	COMPARE(a->pid, b->pid);
+	COMPARE(a->process, b->process);
 	COMPARE(a->gil, b->gil);
 	COMPARE(a->waiter, b->waiter);
 	COMPARE(a->holder, b->holder);
@@ -166,7 +248,7 @@ static int derive_gil(struct trace_gil *gil, const struct trace *trace)
 	for (size_t i = 0; i < trace->thread_count; i++) {
 		const struct trace_thread *thread = &trace->threads[i];
 
-		if (thread->pid != gil->pid || thread->gil != gil->address)
+		if (!trace__is_of(thread, gil))
 			continue;
 		gil->threads++;
 		add_counts(&gil->counts, &thread->counts);
@@ -175,6 +257,20 @@ static int derive_gil(struct trace_gil *gil, const struct trace *trace)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static void derive_process(struct trace_process *process, const struct trace *trace)
+{
+	for (size_t i = 0; i < trace->gil_count; i++) {
+		const struct trace_gil *gil = &trace->gils[i];
+
+		if (gil->process != process->number)
+			continue;
+		process->gils++;
+		process->threads += gil->threads;
+		add_counts(&process->counts, &gil->counts);
+		add_open(&process->open, &gil->open);
+	}
 }
 
 static void sort(void *array, size_t count, size_t size, int (*compare)(const void *, const void *))
@@ -187,6 +283,7 @@ int trace__finish(struct trace *trace)
 {
 	int err;
 
+	sort(trace->processes, trace->process_count, sizeof(*trace->processes), compare_processes);
 	sort(trace->gils, trace->gil_count, sizeof(*trace->gils), compare_gils);
 	sort(trace->threads, trace->thread_count, sizeof(*trace->threads), compare_threads);
 	sort(trace->blame, trace->blame_count, sizeof(*trace->blame), compare_pairs);
@@ -197,32 +294,48 @@ int trace__finish(struct trace *trace)
 		if (err)
 			return err;
 	}
+	for (size_t i = 0; i < trace->process_count; i++)
+		derive_process(&trace->processes[i], trace);
 	return 0;
 }
 
-struct trace_gil *trace__find_gil(struct trace *trace, uint32_t pid, uint64_t address)
+const struct trace_process *trace__find_process(const struct trace *trace, uint32_t number)
 {
-	for (size_t i = 0; i < trace->gil_count; i++)
-		if (trace->gils[i].pid == pid && trace->gils[i].address == address)
-			return &trace->gils[i];
-	return NULL;
+	struct trace_process wanted = {.number = number};
+
+	if (!trace->process_count)
+		return NULL;
+	return bsearch(&wanted, trace->processes, trace->process_count, sizeof(wanted), compare_processes);
 }
 
-const char *trace__thread_name(const struct trace *trace, uint32_t pid, uint32_t tid)
+bool trace__is_of(const struct trace_thread *thread, const struct trace_gil *gil)
+{
+	return thread->process == gil->process && thread->gil == gil->address;
+}
+
+const char *trace__thread_name(const struct trace *trace, uint32_t process, uint32_t tid)
 {
 	for (size_t i = 0; i < trace->thread_count; i++)
-		if (trace->threads[i].pid == pid && trace->threads[i].tid == tid)
+		if (trace->threads[i].process == process && trace->threads[i].tid == tid)
 			return trace->threads[i].name;
 	return "";
+}
+
+uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil)
+{
+	const struct trace_process *process = trace__find_process(trace, gil->process);
+
+	return process ? process->duration_ns : trace->duration_ns;
 }
 
 double trace__utilisation(const struct trace *trace, const struct trace_gil *gil)
 {
 	double held = (double)(gil->counts.held_ns + gil->open.held_ns);
+	uint64_t duration = trace__duration(trace, gil);
 
-	if (!trace->duration_ns)
+	if (!duration)
 		return 0;
-	held /= (double)trace->duration_ns;
+	held /= (double)duration;
 	return held > 1 ? 1 : held;
 }
 
@@ -230,5 +343,7 @@ double trace__saturation(const struct trace *trace, const struct trace_gil *gil)
 {
 	double waited = (double)(gil->counts.waited_ns + gil->open.waited_ns);
 
-	return trace->duration_ns ? waited / (double)trace->duration_ns : 0;
+	uint64_t duration = trace__duration(trace, gil);
+
+	return duration ? waited / (double)duration : 0;
 }

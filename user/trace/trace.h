@@ -21,7 +21,10 @@
 /* What was probed, and so what is known: with TRACE_WAITS, holds, releases and uncontended acquisitions are not. */
 enum trace_level { TRACE_ALL, TRACE_WAITS };
 
-/* How the target's part in the trace ended. */
+/* Whose locks are traced: those of the given processes, also of their descendants, or of every process. */
+enum trace_scope { TRACE_GIVEN, TRACE_CHILDREN, TRACE_EVERYTHING };
+
+/* How the target's part in the trace, or one process's, ended. */
 enum trace_end {
 	TRACE_END_TIME,   /* the time was over, or the user stopped it */
 	TRACE_END_EXITED, /* the process ended or was killed */
@@ -45,9 +48,27 @@ struct trace_open {
 	uint64_t charged_ns;         /* of waited_ns: already charged to a holder in the blame */
 };
 
+/* One process from its beginning, or the trace's, to its end, or the trace's. An exec makes another one of it. */
+struct trace_process {
+	uint32_t number; /* which of the trace's processes: of several with one pid, which. In the order of beginning */
+	uint32_t pid;
+	uint32_t pid_in_namespace; /* as it knows itself; 0: the same */
+	uint32_t parent;           /* the pid of the one that started it; 0: unknown */
+	char *exe;                 /* owned; NULL: unknown */
+	const char *runtime, *design; /* as in trace_target */
+	char version[32];
+	uint64_t start_ns, duration_ns;
+	enum trace_end end;
+	bool from_start; /* nothing before its first acquisition was missed: it began within the trace, probed */
+	/* Derived by trace__finish(): the sums over its locks. */
+	struct trace_counts counts;
+	struct trace_open open;
+	size_t gils, threads;
+};
+
 /* One thread's dealings with one lock. */
 struct trace_thread {
-	uint32_t pid, tid;
+	uint32_t process, pid, tid;
 	char name[TRACE_NAME_SIZE];
 	uint64_t gil;
 	bool ended;
@@ -58,7 +79,7 @@ struct trace_thread {
 };
 
 struct trace_gil {
-	uint32_t pid;
+	uint32_t process, pid;
 	uint64_t address;
 	int64_t interpreter; /* -1: unknown */
 	struct distribution handoff;
@@ -72,17 +93,18 @@ struct trace_gil {
 
 /* The time that `waiter` slept while `holder` held the lock; holder 0: unknown. */
 struct trace_blame {
-	uint32_t pid, waiter, holder;
+	uint32_t process, pid, waiter, holder;
 	uint64_t gil;
 	uint64_t waits; /* finished waits that began behind this holder */
 	uint64_t wait_ns;
 };
 
+/* The process that was given, or the first of several; pid 0 and exe "" when every process was traced. */
 struct trace_target {
 	uint32_t pid;
 	uint32_t pid_in_namespace; /* as it knows itself; 0: the same */
 	char exe[4096];
-	const char *runtime; /* "cpython", "toygil"; static */
+	const char *runtime; /* "cpython", "toygil"; static; "": several processes have different ones */
 	char version[32];    /* "" : unknown */
 	const char *design;  /* "ticks", "interval", "per-interpreter", "free", "none"; static */
 };
@@ -102,6 +124,7 @@ struct trace_lost {
 	uint64_t threads; /* events of threads that found no free slot */
 	uint64_t probes;  /* probe hits that the kernel skipped, and events that made no sense */
 	uint64_t gils;    /* events of locks that found no free slot */
+	uint64_t processes; /* processes that found no free slot, or whose runtime could not be probed */
 	uint64_t pairs;   /* waits whose waiter x holder pair found no room */
 };
 
@@ -109,11 +132,13 @@ struct trace {
 	struct trace_target target;
 	uint64_t start_ns, duration_ns;
 	enum trace_level level;
+	enum trace_scope scope;
 	enum trace_end end;
-	uint64_t children; /* processes that the target forked while traced */
+	uint64_t children; /* processes that the traced ones forked meanwhile */
 	struct trace_probes probes;
 	struct trace_lost lost;
-	size_t gil_count, thread_count, blame_count;
+	size_t process_count, gil_count, thread_count, blame_count;
+	struct trace_process *processes; /* at least one; those that have a lock */
 	struct trace_gil *gils;
 	struct trace_thread *threads;
 	struct trace_blame *blame;
@@ -124,23 +149,37 @@ struct trace *trace__new(void);
 void trace__free(struct trace *trace);
 
 /* Appends an empty element and returns it, or NULL without memory; valid until the next one is added. */
+struct trace_process *trace__add_process(struct trace *trace);
 struct trace_gil *trace__add_gil(struct trace *trace);
 struct trace_thread *trace__add_thread(struct trace *trace);
 struct trace_blame *trace__add_blame(struct trace *trace);
 
+/* Moves the processes, locks, threads and blame of another trace to this one. 0, or -ENOMEM with a part moved. */
+int trace__move(struct trace *into, struct trace *from);
+
+/* Takes out all that is of one process. True when there was something. */
+bool trace__drop_process(struct trace *trace, uint32_t number);
+
 /*
- * Merges blame of equal pairs, sorts all (locks by process, interpreter and address, threads by lock, waited time and
- * tid, blame by time) and derives the locks' figures. Call it once, after the last element was added. 0 or -ENOMEM.
+ * Merges blame of equal pairs, sorts all (processes by number, locks by process, interpreter and address, threads by
+ * lock, waited time and tid, blame by time) and derives the locks' and processes' figures. Call it once, after the last
+ * element was added. 0 or -ENOMEM.
  */
 int trace__finish(struct trace *trace);
 
-/* The lock with this address in this process, or NULL. */
-struct trace_gil *trace__find_gil(struct trace *trace, uint32_t pid, uint64_t address);
+/* The process with this number, or NULL. */
+const struct trace_process *trace__find_process(const struct trace *trace, uint32_t number);
+
+/* Whether the thread's dealings are with this lock. */
+bool trace__is_of(const struct trace_thread *thread, const struct trace_gil *gil);
 
 /* The name of a thread of the trace, "" when there is none with this tid. */
-const char *trace__thread_name(const struct trace *trace, uint32_t pid, uint32_t tid);
+const char *trace__thread_name(const struct trace *trace, uint32_t process, uint32_t tid);
 
-/* Held time (open parts included) over the trace's duration, in [0, 1]; mean number of waiters. */
+/* How long the lock's process was traced, in ns. */
+uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil);
+
+/* Held time (open parts included) over the time that the lock's process was traced, in [0, 1]; mean number of waiters. */
 double trace__utilisation(const struct trace *trace, const struct trace_gil *gil);
 double trace__saturation(const struct trace *trace, const struct trace_gil *gil);
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The files that are probed: each has its plan, and one link, or one for each process that it is probed for. */
+#ifndef GILTRACE_CAPTURE_FILES_H
+#define GILTRACE_CAPTURE_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "user/trace/trace.h"
+
+struct giltrace_bpf;
+struct mapping;
+struct probe_plan;
+struct process;
+
+struct files;
+
+/* NULL without memory. The kernel side's programs must be loaded before a file is attached. */
+struct files *files__new(struct giltrace_bpf *bpf, bool multi, enum trace_level level);
+void files__free(struct files *files); /* detaches; takes NULL */
+
+/*
+ * Probes the plan's file, for one process (`only` is its pid) or for every process that has it mapped (0), unless that is
+ * done already. `path` opens the file. 0; -ENOTSUP: the plan lacks what the level needs; -ENOSPC: too many files or
+ * sites; else the kernel's -errno; `why` gets one line.
+ */
+int files__attach(struct files *files, const struct probe_plan *plan, pid_t only, const char *path, char *why,
+		  size_t why_size);
+
+/* Removes all probes. Idempotent. */
+void files__detach(struct files *files);
+
+/* How many files there are, and the plan of each, in the order in which they came: the index in the map `plans`. */
+size_t files__count(const struct files *files);
+const struct probe_plan *files__plan(const struct files *files, uint32_t number);
+
+/* Whether a plan that was only guessed is refuted by what its probes saw, given how many locks were met through it. */
+bool files__refuted(const struct files *files, uint32_t number, uint64_t locks, uint64_t *unlike, uint64_t *senseless);
+
+/* Since when the file is probed, CLOCK_MONOTONIC ns. */
+uint64_t files__attached_ns(const struct files *files, uint32_t number);
+
+/* The file's number, or -1: it is not probed. */
+int files__find(const struct files *files, const struct mapping *file);
+
+#endif
