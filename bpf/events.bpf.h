@@ -6,6 +6,7 @@
 #include "find.bpf.h"
 #include "lifecycle.h"
 
+#define EEXIST    17
 #define ETIMEDOUT 110
 
 /* A probe hit that concerns a traced lock: when, in which lock, and the dealings of the thread that runs with it. */
@@ -128,7 +129,9 @@ static __always_inline void waited(struct pt_regs *ctx)
 		if (waits_only)
 			acquired_if_free(&hit);
 	} else if (bpf_map_lookup_elem(&processes, &hit.tgid)) {
-		if (note_woken(&hit, BPF_NOEXIST))
+		long err = note_woken(&hit, BPF_NOEXIST);
+
+		if (err && err != -EEXIST) /* it woke twice before the lock's file was probed at all its sites */
 			lose(LOST_PAIRS);
 	}
 }

@@ -14,7 +14,7 @@ def releases(figures):
 def check_sums(test, report):
     """Each lock's figures are the sums over its threads, and the histograms agree with the counts."""
     for gil in report["gils"]:
-        threads = [t for t in report["threads"] if t["gil"] == gil["gil"] and t["pid"] == gil["pid"]]
+        threads = [t for t in report["threads"] if (t["gil"], t["process"]) == (gil["gil"], gil["process"])]
         for count in COUNTS:
             if gil[count] is not None:
                 test.assertEqual(sum(t[count] for t in threads), gil[count], "the threads' %s" % count)
@@ -49,7 +49,7 @@ def check_whole_waits(test, report):
     probe hits follows from the counts."""
     for gil in report["gils"]:
         test.assertEqual((gil["open"]["waits_at_start"], gil["open"]["waits_at_end"]), (0, 0))
-        blame = [b for b in report["blame"] if b["gil"] == gil["gil"]]
+        blame = [b for b in report["blame"] if (b["gil"], b["process"]) == (gil["gil"], gil["process"])]
         test.assertEqual(sum(b["waits"] for b in blame), gil["contended"], "the blame's waits")
         test.assertEqual(sum(b["wait_ns"] for b in blame), gil["waited_ns"], "the blame's time")
         test.assertEqual(gil["timeouts"] + gil["stolen"], gil["failed"], "each failure has its cause")

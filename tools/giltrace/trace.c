@@ -100,6 +100,7 @@ static int open_capture(struct session *session)
 	struct capture_options options = {
 		.level = session->options->level,
 		.scope = session->options->scope,
+		.started = session->options->command != NULL,
 		.unfiltered = session->options->pid_count > MOST_FILTERED,
 		.max_threads = session->options->max_threads,
 	};

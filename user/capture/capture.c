@@ -204,6 +204,7 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 		return -ENOMEM;
 	capture->level = options->level;
 	capture->scope = options->scope;
+	capture->started = options->started;
 	capture->unfiltered = options->unfiltered || options->scope != TRACE_GIVEN;
 	capture->multi = links__multi_supported();
 	capture->slots = slots_for(options);
@@ -302,6 +303,7 @@ static int begin_tracing(struct capture *capture, const struct process *process,
 	if (!life)
 		return -ENOMEM;
 	life->process = given ? process : NULL;
+	life->load_bias = load_bias;
 	if (!process__alive(process)) /* its end was told before it was traced: nobody else will take it out */
 		bpf_map_delete_elem(fd, &pid);
 	return 0;

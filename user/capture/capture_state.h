@@ -25,7 +25,7 @@ struct capture {
 	struct files *files;
 	struct discovery *discovery;
 	struct lives lives;
-	bool multi, unfiltered;
+	bool multi, unfiltered, started;
 	enum trace_level level;
 	enum trace_scope scope;
 	/* The processes that were given, and for each the load bias of its runtime (0: it has none). */

@@ -249,10 +249,11 @@ static int64_t interpreter_of(const struct capture *capture, const struct life *
 			      const struct lock *lock)
 {
 	const struct probe_plan *plan = files__plan(capture->files, lock->plan);
+	bool same_place = plan && plan->load_bias == life->load_bias;
 
-	if (lock->interpreter >= 0 || !plan || !plan->adapter->interpreter || !life->process)
+	if (lock->interpreter >= 0 || !plan || !plan->adapter->interpreter)
 		return lock->interpreter;
-	return plan->adapter->interpreter(life->process, plan, address);
+	return plan->adapter->interpreter(same_place ? life->process : NULL, plan, address);
 }
 
 /* Who has met this file's locks is of this runtime. */
@@ -273,8 +274,9 @@ static int add_process(struct capture *capture, struct trace *trace, struct life
 	process->start_ns = life->began_ns;
 	process->duration_ns = end_ns > life->began_ns ? end_ns - life->began_ns : 0;
 	process->end = !life->ended_ns ? TRACE_END_TIME : life->execed ? TRACE_END_EXECED : TRACE_END_EXITED;
-	process->from_start = life->began_ns > capture->start_ns &&
-			      life->began_ns >= files__attached_ns(capture->files, file);
+	process->from_start = life->process ? capture->started
+					    : life->began_ns > capture->start_ns &&
+						      life->began_ns >= files__attached_ns(capture->files, file);
 	if (plan) {
 		process->runtime = plan->runtime;
 		process->design = plan->design;

@@ -115,6 +115,7 @@ static json_t *gils(const struct trace *trace)
 
 		json_object_set_new(object, "gil", address(gil->address));
 		json_object_set_new(object, "interpreter", known(gil->interpreter >= 0, (uint64_t)gil->interpreter));
+		json_object_set_new(object, "process", number(gil->process));
 		json_object_set_new(object, "pid", number(gil->pid));
 		add_counts(object, &gil->counts, all);
 		json_object_set_new(object, "wait", distribution(&gil->wait));
@@ -125,6 +126,64 @@ static json_t *gils(const struct trace *trace)
 		json_array_append_new(list, object);
 	}
 	return list;
+}
+
+static const char *end_name(enum trace_end end)
+{
+	switch (end) {
+	case TRACE_END_EXITED:
+		return "exited";
+	case TRACE_END_EXECED:
+		return "execed";
+	case TRACE_END_TIME:
+		break;
+	}
+	return "time";
+}
+
+static json_t *processes(const struct trace *trace)
+{
+	bool all = trace->level == TRACE_ALL;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < trace->process_count; i++) {
+		const struct trace_process *process = &trace->processes[i];
+		uint32_t own = process->pid_in_namespace ? process->pid_in_namespace : process->pid;
+		json_t *object = json_object();
+
+		json_object_set_new(object, "number", number(process->number));
+		json_object_set_new(object, "pid", number(process->pid));
+		json_object_set_new(object, "pid_in_namespace", number(own));
+		json_object_set_new(object, "parent", known(process->parent != 0, process->parent));
+		json_object_set_new(object, "exe", text(process->exe ? process->exe : ""));
+		json_object_set_new(object, "runtime", text(process->runtime));
+		json_object_set_new(object, "version", text(process->version));
+		json_object_set_new(object, "design", text(process->design));
+		json_object_set_new(object, "start_ns", number(process->start_ns));
+		json_object_set_new(object, "duration_ns", number(process->duration_ns));
+		json_object_set_new(object, "ended_by", json_string(end_name(process->end)));
+		json_object_set_new(object, "from_start", json_boolean(process->from_start));
+		json_object_set_new(object, "gils", number(process->gils));
+		add_counts(object, &process->counts, all);
+		json_object_set_new(object, "open", open_intervals(&process->open, all));
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
+/* All processes together. */
+static json_t *total(const struct trace *trace)
+{
+	bool all = trace->level == TRACE_ALL;
+	json_t *object = json_object();
+
+	json_object_set_new(object, "processes", number(trace->process_count));
+	json_object_set_new(object, "gils", number(trace->gil_count));
+	add_counts(object, &trace->total.counts, all);
+	json_object_set_new(object, "wait", distribution(&trace->total.wait));
+	json_object_set_new(object, "hold", all ? distribution(&trace->total.hold) : json_null());
+	json_object_set_new(object, "open", open_intervals(&trace->total.open, all));
+	return object;
 }
 
 static json_t *threads(const struct trace *trace)
@@ -140,6 +199,7 @@ static json_t *threads(const struct trace *trace)
 		json_object_set_new(object, "tid", number(thread->tid));
 		json_object_set_new(object, "name", text(thread->name));
 		json_object_set_new(object, "gil", address(thread->gil));
+		json_object_set_new(object, "process", number(thread->process));
 		json_object_set_new(object, "pid", number(thread->pid));
 		json_object_set_new(object, "ended", json_boolean(thread->ended));
 		add_counts(object, &thread->counts, all);
@@ -163,10 +223,12 @@ static json_t *blame(const struct trace *trace)
 	for (size_t i = 0; i < trace->blame_count; i++) {
 		const struct trace_blame *pair = &trace->blame[i];
 
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:[]}", "waiter", number(pair->waiter),
-						      "holder", known(pair->holder != 0, pair->holder), "gil",
-						      address(pair->gil), "waits", number(pair->waits), "wait_ns",
-						      number(pair->wait_ns), "stack"));
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}", "waiter",
+						      number(pair->waiter), "holder",
+						      known(pair->holder != 0, pair->holder), "gil",
+						      address(pair->gil), "process", number(pair->process), "pid",
+						      number(pair->pid), "waits",
+						      number(pair->waits), "wait_ns", number(pair->wait_ns), "stack"));
 	}
 	return list;
 }
@@ -175,22 +237,23 @@ static json_t *target(const struct trace_target *target)
 {
 	uint32_t own = target->pid_in_namespace ? target->pid_in_namespace : target->pid;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", number(target->pid), "pid_in_namespace", number(own),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", known(own != 0, target->pid), "pid_in_namespace",
+			 known(own != 0, own),
 			 "exe", text(target->exe), "runtime", text(target->runtime), "version", text(target->version),
 			 "design", text(target->design));
 }
 
-static const char *end_name(enum trace_end end)
+static const char *scope_name(enum trace_scope scope)
 {
-	switch (end) {
-	case TRACE_END_EXITED:
-		return "exited";
-	case TRACE_END_EXECED:
-		return "execed";
-	case TRACE_END_TIME:
+	switch (scope) {
+	case TRACE_CHILDREN:
+		return "children";
+	case TRACE_EVERYTHING:
+		return "all";
+	case TRACE_GIVEN:
 		break;
 	}
-	return "time";
+	return "given";
 }
 
 static json_t *document(const struct trace *trace)
@@ -201,9 +264,9 @@ static json_t *document(const struct trace *trace)
 	json_object_set_new(root, "schema", json_string("giltrace/1"));
 	json_object_set_new(root, "target", target(&trace->target));
 	json_object_set_new(root, "window",
-			    json_pack("{s:o, s:o, s:s, s:o}", "start_ns", number(trace->start_ns), "duration_ns",
+			    json_pack("{s:o, s:o, s:s, s:o, s:s}", "start_ns", number(trace->start_ns), "duration_ns",
 				      number(trace->duration_ns), "ended_by", end_name(trace->end), "children",
-				      number(trace->children)));
+				      number(trace->children), "scope", scope_name(trace->scope)));
 	json_object_set_new(root, "probes",
 			    json_pack("{s:s, s:o, s:o, s:o, s:o, s:f}", "level",
 				      trace->level == TRACE_ALL ? "all" : "waits", "hits", number(trace->probes.hits),
@@ -212,9 +275,12 @@ static json_t *document(const struct trace *trace)
 				      measured(trace->probes.overhead_pct), "coverage_pct",
 				      trace->probes.coverage_pct));
 	json_object_set_new(root, "lost",
-			    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "events", number(lost->events), "stacks",
+			    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "events", number(lost->events), "stacks",
 				      number(lost->stacks), "threads", number(lost->threads), "probes",
-				      number(lost->probes), "gils", number(lost->gils), "pairs", number(lost->pairs)));
+				      number(lost->probes), "gils", number(lost->gils), "pairs", number(lost->pairs),
+				      "processes", number(lost->processes)));
+	json_object_set_new(root, "processes", processes(trace));
+	json_object_set_new(root, "total", total(trace));
 	json_object_set_new(root, "gils", gils(trace));
 	json_object_set_new(root, "threads", threads(trace));
 	json_object_set_new(root, "blame", blame(trace));

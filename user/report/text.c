@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "user/report/format.h"
@@ -11,6 +12,7 @@
 #include "user/trace/trace.h"
 
 #define SHOWN_THREADS 40
+#define SHOWN_LOCKS   4 /* of several processes */
 #define LINE_WIDTH    80
 
 /* Above these mean numbers of waiters a process is called bound, or partly bound, by the lock. */
@@ -20,6 +22,27 @@
 static const char *runtime_title(const struct trace_target *target)
 {
 	return !strcmp(target->runtime, "cpython") ? "CPython" : target->runtime;
+}
+
+/* The processes that were traced: one, or several. */
+static bool is_single(const struct trace *trace)
+{
+	return trace->scope != TRACE_EVERYTHING && trace->process_count <= 1;
+}
+
+static void print_several(const struct trace *trace, FILE *out)
+{
+	static const char *const scopes[] = {
+		[TRACE_GIVEN] = "", [TRACE_CHILDREN] = " (with --follow)", [TRACE_EVERYTHING] = " (--all)"};
+	char time[FORMAT_SIZE];
+
+	fprintf(out, "%zu processes with a GIL%s, traced for %s%s\n", trace->process_count, scopes[trace->scope],
+		format_time(time, trace->duration_ns), trace->level == TRACE_WAITS ? ", waits only" : "");
+	if (trace->end != TRACE_END_TIME)
+		fprintf(out, "The last of them ended; that ended the trace.\n");
+	if (trace->scope == TRACE_GIVEN && trace->children)
+		fprintf(out, "They forked %" PRIu64 " child process%s, not traced: --follow does that.\n", trace->children,
+			trace->children > 1 ? "es" : "");
 }
 
 static void print_header(const struct trace *trace, FILE *out)
@@ -37,8 +60,8 @@ static void print_header(const struct trace *trace, FILE *out)
 		fprintf(out, "The process ended; that ended the trace.\n");
 	else if (trace->end == TRACE_END_EXECED)
 		fprintf(out, "The process replaced its program (exec); that ended the trace.\n");
-	if (trace->children)
-		fprintf(out, "It forked %" PRIu64 " child process%s meanwhile, which were not traced.\n",
+	if (trace->children && trace->scope == TRACE_GIVEN)
+		fprintf(out, "It forked %" PRIu64 " child process%s meanwhile, not traced: --follow does that.\n",
 			trace->children, trace->children > 1 ? "es" : "");
 }
 
@@ -65,7 +88,7 @@ static void print_worst_waiters(const struct trace *trace, const struct trace_gi
 	for (size_t i = 0; i < trace->thread_count && shown < 3; i++) {
 		const struct trace_thread *thread = &trace->threads[i];
 
-		if (thread->pid != gil->pid || thread->gil != gil->address || !waited_ns(thread))
+		if (!trace__is_of(thread, gil) || !waited_ns(thread))
 			continue;
 		column += snprintf(one, sizeof(one), "%s%s (%" PRIu32 ") %s", separator,
 				   format_name(name, sizeof(name), thread->name, 15), thread->tid,
@@ -80,6 +103,14 @@ static void print_worst_waiters(const struct trace *trace, const struct trace_gi
 		fprintf(out, ".\n");
 }
 
+/* Whether the lock is one of several in its process. */
+static bool has_other_locks(const struct trace *trace, const struct trace_gil *gil)
+{
+	const struct trace_process *process = trace__find_process(trace, gil->process);
+
+	return process && process->gils > 1;
+}
+
 static void print_verdict(const struct trace *trace, const struct trace_gil *gil, FILE *out)
 {
 	uint64_t waited = gil->counts.waited_ns + gil->open.waited_ns;
@@ -91,7 +122,7 @@ static void print_verdict(const struct trace *trace, const struct trace_gil *gil
 		waiters >= BOUND          ? "BOUND BY THE GIL"
 		: waiters >= PARTLY_BOUND ? "PARTLY BOUND BY THE GIL"
 					  : "NOT BOUND BY THE GIL");
-	if (trace->gil_count > 1 && gil->interpreter >= 0)
+	if (has_other_locks(trace, gil) && gil->interpreter >= 0)
 		fprintf(out, " OF INTERPRETER %" PRId64, gil->interpreter);
 	if (trace->level == TRACE_ALL)
 		fprintf(out, ": held %s %% of the time", format_percent(percent, trace__utilisation(trace, gil)));
@@ -134,10 +165,11 @@ static const char *percentile(char out[FORMAT_SIZE], const struct distribution *
 	return format_rough_time(out, distribution__percentile(distribution, percent));
 }
 
-static void print_thread(const struct trace *trace, const struct trace_thread *thread, FILE *out)
+static void print_thread(const struct trace *trace, const struct trace_gil *gil, const struct trace_thread *thread,
+			 FILE *out)
 {
 	char held[FORMAT_SIZE], waited[FORMAT_SIZE], wait99[FORMAT_SIZE], hold99[FORMAT_SIZE], name[128], acquired[24];
-	double duration = (double)trace->duration_ns;
+	double duration = (double)trace__duration(trace, gil);
 	bool all = trace->level == TRACE_ALL;
 
 	snprintf(acquired, sizeof(acquired), "%" PRIu64, thread->counts.acquisitions);
@@ -158,11 +190,11 @@ static void print_threads(const struct trace *trace, const struct trace_gil *gil
 	for (size_t i = 0; i < trace->thread_count; i++) {
 		const struct trace_thread *thread = &trace->threads[i];
 
-		if (thread->pid != gil->pid || thread->gil != gil->address)
+		if (!trace__is_of(thread, gil))
 			continue;
 		ended += thread->ended;
 		if (shown++ < SHOWN_THREADS)
-			print_thread(trace, thread, out);
+			print_thread(trace, gil, thread, out);
 	}
 	if (shown > SHOWN_THREADS)
 		fprintf(out, "         ... and %zu more threads, which waited less (--json has them all)\n",
@@ -181,7 +213,7 @@ static void print_off_cpu(const struct trace *trace, const struct trace_gil *gil
 	for (size_t i = 0; i < trace->thread_count; i++) {
 		const struct trace_thread *thread = &trace->threads[i];
 
-		if (thread->pid == gil->pid && thread->gil == gil->address) {
+		if (trace__is_of(thread, gil)) {
 			runnable += thread->held_runnable_ns;
 			blocked += thread->held_blocked_ns;
 		}
@@ -205,9 +237,26 @@ static void print_open(const struct trace_gil *gil, FILE *out)
 		open->holds_at_start, open->holds_at_end, open->waits_at_start, open->waits_at_end);
 }
 
+/* "==== python3.11, pid 1234 ====" over the whole line. */
+static void print_process_title(const struct trace *trace, const struct trace_gil *gil, FILE *out)
+{
+	const struct trace_process *process = trace__find_process(trace, gil->process);
+	const char *exe = process && process->exe ? process->exe : "?", *base = strrchr(exe, '/');
+	char name[128], title[200];
+	int width = snprintf(title, sizeof(title), "==== %s, pid %" PRIu32 " ",
+			     format_name(name, sizeof(name), base ? base + 1 : exe, 30), gil->pid);
+
+	fputs(title, out);
+	for (int column = width; column < LINE_WIDTH; column++)
+		fputc('=', out);
+	fputs("\n\n", out);
+}
+
 static void print_gil(const struct trace *trace, const struct trace_gil *gil, FILE *out)
 {
 	fprintf(out, "\n");
+	if (!is_single(trace))
+		print_process_title(trace, gil, out);
 	print_verdict(trace, gil, out);
 	print_lock_counts(trace, gil, out);
 	print_threads(trace, gil, out);
@@ -220,6 +269,34 @@ static void print_gil(const struct trace *trace, const struct trace_gil *gil, FI
 	}
 	text__matrix(trace, gil, out);
 	print_open(gil, out);
+}
+
+static int compare_waited(const void *left, const void *right)
+{
+	const struct trace_gil *a = *(const struct trace_gil *const *)left, *b = *(const struct trace_gil *const *)right;
+	uint64_t a_ns = a->counts.waited_ns + a->open.waited_ns, b_ns = b->counts.waited_ns + b->open.waited_ns;
+
+	if (a_ns != b_ns)
+		return a_ns > b_ns ? -1 : 1;
+	return a < b ? -1 : 1; /* they are sorted already */
+}
+
+/* Of many processes' locks, those that cost the most are told in full. */
+static void print_worst_locks(const struct trace *trace, FILE *out)
+{
+	const struct trace_gil **sorted = calloc(trace->gil_count + 1, sizeof(*sorted));
+
+	if (!sorted)
+		return;
+	for (size_t i = 0; i < trace->gil_count; i++)
+		sorted[i] = &trace->gils[i];
+	qsort(sorted, trace->gil_count, sizeof(*sorted), compare_waited);
+	for (size_t i = 0; i < trace->gil_count && i < SHOWN_LOCKS; i++)
+		print_gil(trace, sorted[i], out);
+	if (trace->gil_count > SHOWN_LOCKS)
+		fprintf(out, "\n... and %zu more locks, for which less was waited (--json has them all)\n",
+			trace->gil_count - SHOWN_LOCKS);
+	free(sorted);
 }
 
 /* Of several locks, each has a line before the details begin. */
@@ -251,14 +328,16 @@ static void print_lost(const struct trace *trace, FILE *out)
 {
 	const struct trace_lost *lost = &trace->lost;
 
-	if (!(lost->events | lost->stacks | lost->threads | lost->probes | lost->gils | lost->pairs)) {
+	if (!(lost->events | lost->stacks | lost->threads | lost->probes | lost->gils | lost->pairs |
+	      lost->processes)) {
 		fprintf(out, "\nNothing was lost.\n");
 		return;
 	}
 	fprintf(out, "\nLOST:\n");
 	print_loss(out, lost->threads, "events of threads that found no free slot", "raise --max-threads");
 	print_loss(out, lost->events, "notes of ended threads", "their figures were read at the end");
-	print_loss(out, lost->gils, "events of locks beyond the 64 that fit", "their figures are missing");
+	print_loss(out, lost->gils, "events of locks that found no room", "their figures are missing");
+	print_loss(out, lost->processes, "processes that could not be traced", "giltrace doctor -p PID tells why");
 	print_loss(out, lost->pairs, "sleeps whose waiter x holder pair had no room", "the matrix lacks them");
 	print_loss(out, lost->stacks, "stacks", "the blame is incomplete");
 	print_loss(out, lost->probes, "probe hits were skipped by the kernel", "counts are as much too low");
@@ -281,11 +360,17 @@ static void print_cost(const struct trace *trace, FILE *out)
 int report__text(const struct trace *trace, FILE *out)
 {
 	errno = 0;
-	print_header(trace, out);
-	if (trace->gil_count > 1)
-		print_locks(trace, out);
-	for (size_t i = 0; i < trace->gil_count; i++)
-		print_gil(trace, &trace->gils[i], out);
+	if (is_single(trace)) {
+		print_header(trace, out);
+		if (trace->gil_count > 1)
+			print_locks(trace, out);
+		for (size_t i = 0; i < trace->gil_count; i++)
+			print_gil(trace, &trace->gils[i], out);
+	} else {
+		print_several(trace, out);
+		text__processes(trace, out);
+		print_worst_locks(trace, out);
+	}
 	if (!trace->gil_count)
 		fprintf(out, "\nNo thread took, released or waited for the lock while it was traced.\n");
 	print_lost(trace, out);

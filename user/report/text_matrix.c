@@ -26,7 +26,7 @@ struct roles {
 
 static bool of_gil(const struct trace_blame *pair, const struct trace_gil *gil)
 {
-	return pair->pid == gil->pid && pair->gil == gil->address;
+	return pair->process == gil->process && pair->gil == gil->address;
 }
 
 static void add_role(struct roles *roles, uint32_t tid, uint64_t ns)
@@ -66,7 +66,7 @@ static void sort_roles(struct roles *roles, size_t most)
 
 static const char *name_of(const struct trace *trace, const struct trace_gil *gil, uint32_t tid)
 {
-	return tid ? trace__thread_name(trace, gil->pid, tid) : "unknown";
+	return tid ? trace__thread_name(trace, gil->process, tid) : "unknown";
 }
 
 static void print_holders(const struct trace *trace, const struct trace_gil *gil, const struct roles *holders,

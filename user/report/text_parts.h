@@ -16,4 +16,7 @@ void text__histogram(const char *title, const char *meaning, const struct distri
 /* How long each waiter waited for each holder, the worst of both. Writes nothing when nobody waited. */
 void text__matrix(const struct trace *trace, const struct trace_gil *gil, FILE *out);
 
+/* The table of processes, with a line for all together. */
+void text__processes(const struct trace *trace, FILE *out);
+
 #endif

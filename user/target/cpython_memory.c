@@ -40,7 +40,7 @@ int64_t cpython__interpreter(const struct process *process, const struct probe_p
 
 	if (!layout->interpreter_gil)
 		return 0; /* one lock for all interpreters */
-	if (!plan->root ||
+	if (!process || !plan->root ||
 	    read_word(process, plan->load_bias + plan->root + layout->main_interpreter - 8, &interpreter))
 		return -1;
 	for (int i = 0; i < MAX_INTERPRETERS && interpreter; i++) {

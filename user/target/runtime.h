@@ -25,7 +25,8 @@ struct runtime_adapter {
 
 	/* The rest looks into the running process, and may be NULL where the adapter does not know. */
 
-	/* The interpreter that a lock belongs to (the main one where several share it); -1: unknown. */
+	/* The interpreter that a lock belongs to (the main one where several share it); -1: unknown. `process` may be
+	 * NULL: it is gone. */
 	int64_t (*interpreter)(const struct process *process, const struct probe_plan *plan, uint64_t lock);
 	/* The main interpreter's lock. 0 and *lock, -ENOENT when it cannot be found, or the -errno of a failed read. */
 	int (*main_lock)(const struct process *process, const struct probe_plan *plan, uint64_t *lock);

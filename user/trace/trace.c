@@ -45,6 +45,8 @@ void trace__free(struct trace *trace)
 	for (size_t i = 0; i < trace->process_count; i++)
 		free(trace->processes[i].exe);
 	free(trace->processes);
+	distribution__clear(&trace->total.wait);
+	distribution__clear(&trace->total.hold);
 	free(trace->gils);
 	free(trace->threads);
 	free(trace->blame);
@@ -273,6 +275,20 @@ static void derive_process(struct trace_process *process, const struct trace *tr
 	}
 }
 
+static int derive_total(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->gil_count; i++) {
+		const struct trace_gil *gil = &trace->gils[i];
+
+		add_counts(&trace->total.counts, &gil->counts);
+		add_open(&trace->total.open, &gil->open);
+		if (distribution__merge(&trace->total.wait, &gil->wait) ||
+		    distribution__merge(&trace->total.hold, &gil->hold))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static void sort(void *array, size_t count, size_t size, int (*compare)(const void *, const void *))
 {
 	if (count)
@@ -296,7 +312,7 @@ int trace__finish(struct trace *trace)
 	}
 	for (size_t i = 0; i < trace->process_count; i++)
 		derive_process(&trace->processes[i], trace);
-	return 0;
+	return derive_total(trace);
 }
 
 const struct trace_process *trace__find_process(const struct trace *trace, uint32_t number)

@@ -109,6 +109,13 @@ struct trace_target {
 	const char *design;  /* "ticks", "interval", "per-interpreter", "free", "none"; static */
 };
 
+/* All locks together. */
+struct trace_total {
+	struct trace_counts counts;
+	struct trace_open open;
+	struct distribution wait, hold;
+};
+
 struct trace_probes {
 	uint64_t hits;
 	double cost_ns_per_hit; /* negative: not measured */
@@ -142,6 +149,7 @@ struct trace {
 	struct trace_gil *gils;
 	struct trace_thread *threads;
 	struct trace_blame *blame;
+	struct trace_total total; /* derived by trace__finish() */
 };
 
 /* An empty trace, or NULL without memory. Freed with trace__free(), which takes NULL. */
