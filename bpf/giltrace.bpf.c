@@ -198,11 +198,14 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	__u32 tgid = task->tgid;
 	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
 
-	if (!active || !process)
+	if (!active)
 		return 0;
-	end_thread(tgid, task->pid);
+	end_thread(tgid, task->pid); /* also of a process that is taken to have ended: see below */
+	if (!process)
+		return 0;
 	key.pointer = thread_pointer_of(task);
 	bpf_map_delete_elem(&thread_pointers, &key);
+	/* Threads that are killed together count down first and come here then, in any order: others may follow. */
 	if (!task->signal->live.counter)
 		end_process(tgid, process, false);
 	return 0;

@@ -61,11 +61,15 @@ static void fill_counts(struct trace_counts *counts, const struct thread *thread
 	counts->waited_ns = thread->wait.sum_ns;
 }
 
-/* The intervals that an end of the trace cuts. `lock` may be NULL: not read. */
-static void fill_open(struct trace_open *open, const struct thread *thread, const struct lock *lock, uint64_t stop_ns)
+/* When the thread ended, at the latest with its process; 0: it lives. */
+static uint64_t end_of(const struct thread *thread, const struct life *life)
 {
-	uint64_t end = thread->ended_ns ? thread->ended_ns : stop_ns;
+	return thread->ended_ns ? thread->ended_ns : life->ended_ns;
+}
 
+/* The intervals that an end of the trace, or of the thread, cuts. `lock` may be NULL: not read. */
+static void fill_open(struct trace_open *open, const struct thread *thread, const struct lock *lock, uint64_t end)
+{
 	open->holds_at_start = thread->holds_at_start;
 	open->held_ns = thread->held_at_start_ns;
 	open->waits_at_start = thread->waits_at_start;
@@ -93,12 +97,10 @@ static bool read_lock(const struct capture *capture, const struct thread *thread
 	       !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.past_locks), &past, lock);
 }
 
-/* The trace's number of a process: the index of its life. -1 without memory. */
-static int64_t number_of(struct capture *capture, uint32_t pid, uint32_t instance)
+/* The trace's number of a process: the index of its life. */
+static uint32_t number_of(const struct capture *capture, const struct life *life)
 {
-	struct life *life = lives__get(&capture->lives, pid, instance);
-
-	return life ? life - capture->lives.list : -1;
+	return (uint32_t)(life - capture->lives.list);
 }
 
 /* The name that the thread has now, if it lives; the kernel side noted one when it first met the lock. */
@@ -126,20 +128,21 @@ static int add_thread(struct capture *capture, struct trace *trace, const struct
 	static struct lock lock; /* too large for the stack to be nice */
 	struct trace_thread *into = trace__add_thread(trace);
 	bool has_lock = read_lock(capture, thread, &lock);
-	int64_t number = number_of(capture, thread->tgid, thread->instance);
+	const struct life *life = lives__get(&capture->lives, thread->tgid, thread->instance);
+	uint64_t now = capture->stop_ns ? capture->stop_ns : capture__now();
 
-	if (!into || number < 0)
+	if (!into || !life)
 		return -ENOMEM;
-	into->process = (uint32_t)number;
+	into->process = number_of(capture, life);
 	into->pid = thread->tgid;
 	into->tid = thread->tid;
 	into->gil = thread->lock;
-	into->ended = thread->ended_ns != 0;
+	into->ended = end_of(thread, life) != 0;
 	into->held_runnable_ns = thread->held_runnable_ns;
 	into->held_blocked_ns = thread->held_blocked_ns;
 	fill_name(into, thread);
 	fill_counts(&into->counts, thread);
-	fill_open(&into->open, thread, has_lock ? &lock : NULL, capture->stop_ns ? capture->stop_ns : capture__now());
+	fill_open(&into->open, thread, has_lock ? &lock : NULL, into->ended ? end_of(thread, life) : now);
 	if (distribution__add_histogram(&into->wait, &thread->wait) ||
 	    distribution__add_histogram(&into->hold, &thread->hold))
 		return -ENOMEM;
@@ -161,11 +164,11 @@ static int add_pair(struct capture *capture, struct trace *trace, const struct s
 		    const struct pair_key *key, const struct pair *pair)
 {
 	struct trace_blame *blame = trace__add_blame(trace);
-	int64_t number = number_of(capture, owner->tgid, owner->instance);
+	const struct life *life = lives__get(&capture->lives, owner->tgid, owner->instance);
 
-	if (!blame || number < 0)
+	if (!blame || !life)
 		return -ENOMEM;
-	blame->process = (uint32_t)number;
+	blame->process = number_of(capture, life);
 	blame->pid = owner->tgid;
 	blame->waiter = owner->tid;
 	blame->holder = key->holder;
@@ -266,7 +269,7 @@ static int add_process(struct capture *capture, struct trace *trace, struct life
 	if (!process)
 		return -ENOMEM;
 	life->file = file;
-	process->number = (uint32_t)(life - capture->lives.list);
+	process->number = number_of(capture, life);
 	process->pid = life->pid;
 	process->pid_in_namespace = life->pid_in_namespace == life->pid ? 0 : life->pid_in_namespace;
 	process->parent = life->parent;
@@ -297,11 +300,11 @@ static int add_lock(struct capture *capture, struct trace *trace, uint64_t addre
 {
 	struct life *life = lives__get(&capture->lives, pid, lock->instance);
 	struct trace_gil *gil = trace__add_gil(trace);
-	uint32_t number = (uint32_t)(life ? life - capture->lives.list : 0);
 
-	if (!gil || !life || (!has_process(trace, number) && add_process(capture, trace, life, lock->plan)))
+	if (!gil || !life ||
+	    (!has_process(trace, number_of(capture, life)) && add_process(capture, trace, life, lock->plan)))
 		return -ENOMEM;
-	gil->process = number;
+	gil->process = number_of(capture, life);
 	gil->pid = pid;
 	gil->address = address;
 	gil->interpreter = interpreter_of(capture, life, address, lock);
