@@ -12,6 +12,11 @@ struct trace *trace__new(void)
 
 	if (!trace)
 		return NULL;
+	trace->stacks = stacks__new();
+	if (!trace->stacks) {
+		free(trace);
+		return NULL;
+	}
 	trace->target.runtime = "";
 	trace->target.design = "";
 	trace->probes.cost_ns_per_hit = -1;
@@ -50,6 +55,9 @@ void trace__free(struct trace *trace)
 	free(trace->gils);
 	free(trace->threads);
 	free(trace->blame);
+	free(trace->points);
+	free(trace->hogs);
+	stacks__free(trace->stacks);
 	free(trace);
 }
 
@@ -98,6 +106,37 @@ struct trace_blame *trace__add_blame(struct trace *trace)
 	return append((void **)&trace->blame, &trace->blame_count, sizeof(struct trace_blame));
 }
 
+struct trace_release_point *trace__add_release_point(struct trace *trace)
+{
+	return append((void **)&trace->points, &trace->point_count, sizeof(struct trace_release_point));
+}
+
+static bool is_worse(const struct trace_hog *a, const struct trace_hog *b)
+{
+	return a->request_to_drop_ns > b->request_to_drop_ns;
+}
+
+int trace__add_hog(struct trace *trace, const struct trace_hog *hog)
+{
+	size_t mildest = 0;
+
+	trace->hogs_seen++;
+	if (trace->hog_count < TRACE_MAX_HOGS) {
+		struct trace_hog *into = append((void **)&trace->hogs, &trace->hog_count, sizeof(*hog));
+
+		if (!into)
+			return -ENOMEM;
+		*into = *hog;
+		return 0;
+	}
+	for (size_t i = 1; i < trace->hog_count; i++)
+		if (is_worse(&trace->hogs[mildest], &trace->hogs[i]))
+			mildest = i;
+	if (is_worse(hog, &trace->hogs[mildest]))
+		trace->hogs[mildest] = *hog;
+	return 0;
+}
+
 /* Moving empties what is left behind, so that nothing is freed twice. */
 #define MOVE(into, from, add, list, count)                              \
 	for (; (from)->count; (from)->count--) {                        \
@@ -114,12 +153,16 @@ int trace__move(struct trace *into, struct trace *from)
 	MOVE(into, from, trace__add_gil, gils, gil_count)
 	MOVE(into, from, trace__add_thread, threads, thread_count)
 	MOVE(into, from, trace__add_blame, blame, blame_count)
+	MOVE(into, from, trace__add_release_point, points, point_count)
+	for (; from->hog_count; from->hog_count--)
+		if (trace__add_hog(into, &from->hogs[from->hog_count - 1]))
+			return -ENOMEM;
 	return 0;
 }
 
 bool trace__drop_process(struct trace *trace, uint32_t number)
 {
-	size_t processes = 0, gils = 0, threads = 0, pairs = 0;
+	size_t processes = 0, gils = 0, threads = 0, pairs = 0, points = 0, hogs = 0;
 	bool dropped;
 
 	for (size_t i = 0; i < trace->process_count; i++) {
@@ -143,11 +186,19 @@ bool trace__drop_process(struct trace *trace, uint32_t number)
 	for (size_t i = 0; i < trace->blame_count; i++)
 		if (trace->blame[i].process != number)
 			trace->blame[pairs++] = trace->blame[i];
+	for (size_t i = 0; i < trace->point_count; i++)
+		if (trace->points[i].process != number)
+			trace->points[points++] = trace->points[i];
+	for (size_t i = 0; i < trace->hog_count; i++)
+		if (trace->hogs[i].process != number)
+			trace->hogs[hogs++] = trace->hogs[i];
 	dropped = processes < trace->process_count;
 	trace->process_count = processes;
 	trace->gil_count = gils;
 	trace->thread_count = threads;
 	trace->blame_count = pairs;
+	trace->point_count = points;
+	trace->hog_count = hogs;
 	return dropped;
 }
 
@@ -194,6 +245,8 @@ static int compare_pairs(const void *left, const void *right)
 	COMPARE(a->gil, b->gil);
 	COMPARE(a->waiter, b->waiter);
 	COMPARE(a->holder, b->holder);
+	COMPARE(a->stack, b->stack);
+	COMPARE(a->waiter_stack, b->waiter_stack);
 	return 0;
 }
 
@@ -205,19 +258,73 @@ static int compare_blame(const void *left, const void *right)
 	return compare_pairs(a, b);
 }
 
-static void merge_equal_pairs(struct trace *trace)
+/* Merges neighbours that compare as equal; `add` adds the second's figures to the first. Returns how many are left. */
+static size_t merge_equal(void *array, size_t count, size_t size, int (*compare)(const void *, const void *),
+			  void (*add)(void *into, const void *from))
 {
+	char *list = array;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < trace->blame_count; i++) {
-		if (kept && !compare_pairs(&trace->blame[kept - 1], &trace->blame[i])) {
-			trace->blame[kept - 1].waits += trace->blame[i].waits;
-			trace->blame[kept - 1].wait_ns += trace->blame[i].wait_ns;
-		} else {
-			trace->blame[kept++] = trace->blame[i];
-		}
+	for (size_t i = 0; i < count; i++) {
+		if (kept && !compare(list + (kept - 1) * size, list + i * size))
+			add(list + (kept - 1) * size, list + i * size);
+		else
+			memmove(list + kept++ * size, list + i * size, size);
 	}
-	trace->blame_count = kept;
+	return kept;
+}
+
+static void add_pair(void *into, const void *from)
+{
+	struct trace_blame *a = into;
+	const struct trace_blame *b = from;
+
+	a->waits += b->waits;
+	a->wait_ns += b->wait_ns;
+	a->wall_ns += b->wall_ns;
+}
+
+static int compare_points(const void *left, const void *right)
+{
+	const struct trace_release_point *a = left, *b = right;
+
+	COMPARE(a->process, b->process);
+	COMPARE(a->gil, b->gil);
+	COMPARE(a->tid, b->tid);
+	COMPARE(a->stack, b->stack);
+	return 0;
+}
+
+static int compare_coming_back(const void *left, const void *right)
+{
+	const struct trace_release_point *a = left, *b = right;
+
+	COMPARE(b->back_ns, a->back_ns);
+	COMPARE(b->held_ns, a->held_ns);
+	return compare_points(a, b);
+}
+
+static void add_point(void *into, const void *from)
+{
+	struct trace_release_point *a = into;
+	const struct trace_release_point *b = from;
+
+	a->releases += b->releases;
+	a->forced += b->forced;
+	a->held_ns += b->held_ns;
+	a->outside_ns += b->outside_ns;
+	a->returns += b->returns;
+	a->back_ns += b->back_ns;
+}
+
+static int compare_hogs(const void *left, const void *right)
+{
+	const struct trace_hog *a = left, *b = right;
+
+	COMPARE(b->request_to_drop_ns, a->request_to_drop_ns);
+	COMPARE(a->start_ns, b->start_ns);
+	COMPARE(a->tid, b->tid);
+	return 0;
 }
 
 static void add_counts(struct trace_counts *into, const struct trace_counts *from)
@@ -303,8 +410,14 @@ int trace__finish(struct trace *trace)
 	sort(trace->gils, trace->gil_count, sizeof(*trace->gils), compare_gils);
 	sort(trace->threads, trace->thread_count, sizeof(*trace->threads), compare_threads);
 	sort(trace->blame, trace->blame_count, sizeof(*trace->blame), compare_pairs);
-	merge_equal_pairs(trace);
+	trace->blame_count =
+		merge_equal(trace->blame, trace->blame_count, sizeof(*trace->blame), compare_pairs, add_pair);
 	sort(trace->blame, trace->blame_count, sizeof(*trace->blame), compare_blame);
+	sort(trace->points, trace->point_count, sizeof(*trace->points), compare_points);
+	trace->point_count =
+		merge_equal(trace->points, trace->point_count, sizeof(*trace->points), compare_points, add_point);
+	sort(trace->points, trace->point_count, sizeof(*trace->points), compare_coming_back);
+	sort(trace->hogs, trace->hog_count, sizeof(*trace->hogs), compare_hogs);
 	for (size_t i = 0; i < trace->gil_count; i++) {
 		err = derive_gil(&trace->gils[i], trace);
 		if (err)

@@ -15,11 +15,17 @@
 
 #include "bpf/histogram.h"
 #include "user/trace/distribution.h"
+#include "user/trace/stacks.h"
 
 #define TRACE_NAME_SIZE 64
 
 /* What was probed, and so what is known: with TRACE_WAITS, holds, releases and uncontended acquisitions are not. */
 enum trace_level { TRACE_ALL, TRACE_WAITS };
+
+/* Which frames stacks have. */
+enum trace_stacks { TRACE_STACKS_NONE, TRACE_STACKS_PYTHON, TRACE_STACKS_NATIVE, TRACE_STACKS_BOTH };
+
+#define TRACE_MAX_HOGS 1000
 
 /* Whose locks are traced: those of the given processes, also of their descendants, or of every process. */
 enum trace_scope { TRACE_GIVEN, TRACE_CHILDREN, TRACE_EVERYTHING };
@@ -91,12 +97,56 @@ struct trace_gil {
 	size_t threads;
 };
 
-/* The time that `waiter` slept while `holder` held the lock; holder 0: unknown. */
+/*
+ * The time that `waiter` slept, with `waiter_stack`, while `holder` held the lock and ran `stack`; holder 0: unknown.
+ * All together add up to the waits, so there are entries with stacks that are not known.
+ */
 struct trace_blame {
 	uint32_t process, pid, waiter, holder;
 	uint64_t gil;
-	uint64_t waits; /* finished waits that began behind this holder */
+	uint32_t waiter_stack, stack; /* numbers in the trace's stacks */
+	uint64_t waits;               /* finished waits that began behind this holder */
 	uint64_t wait_ns;
+	uint64_t wall_ns; /* of the time in which anybody waited: each of n waiters has the n-th part */
+};
+
+/*
+ * What a thread did at one place where it lets go of the lock. Those releases that somebody waited for are looked at one
+ * by one; of the others some stand for all, so that `releases`, `held_ns` and `outside_ns` add up to the thread's, but
+ * are estimates of a place.
+ */
+struct trace_release_point {
+	uint32_t process, pid, tid;
+	uint64_t gil;
+	uint32_t stack; /* at the release */
+	uint64_t releases, forced;
+	uint64_t held_ns;    /* of the holds that ended here */
+	uint64_t outside_ns; /* from a voluntary release until the thread wanted the lock again */
+	uint64_t returns;    /* after voluntary releases, that had to wait: each is counted */
+	uint64_t back_ns;    /* how long these waited */
+};
+
+/* One hold that others waited for, after a drop was requested. */
+struct trace_hog {
+	uint32_t process, pid, tid;
+	uint64_t gil;
+	uint32_t stack;    /* while others waited; or at the release */
+	uint64_t start_ns; /* the acquisition; CLOCK_MONOTONIC */
+	uint64_t held_ns;
+	uint64_t request_to_drop_ns; /* from the drop request to the release */
+	uint32_t waiters;            /* the most that waited at the same time */
+	uint64_t runnable_ns, blocked_ns; /* parts of held_ns; the rest was on a CPU */
+	int32_t syscall;                  /* in which it slept the longest while holding; -1: none */
+	uint64_t syscall_ns;              /* of blocked_ns, in that one */
+};
+
+/* How well stacks could be read. */
+struct trace_stack_quality {
+	uint64_t walks;   /* attempts to read a Python stack */
+	uint64_t torn;    /* it changed all the time while it was read, or led nowhere; not used */
+	uint64_t missing; /* nothing told where the thread's stack is */
+	uint64_t cut;     /* deeper than is read; the frames nearest to the leaf are known */
+	uint64_t frames_gone; /* frames whose code had been freed when it was to be named */
 };
 
 /* The process that was given, or the first of several; pid 0 and exe "" when every process was traced. */
@@ -144,11 +194,17 @@ struct trace {
 	uint64_t children; /* processes that the traced ones forked meanwhile */
 	struct trace_probes probes;
 	struct trace_lost lost;
-	size_t process_count, gil_count, thread_count, blame_count;
+	enum trace_stacks stack_level;
+	struct trace_stack_quality quality;
+	struct stacks *stacks; /* owned; never NULL */
+	size_t process_count, gil_count, thread_count, blame_count, point_count, hog_count;
 	struct trace_process *processes; /* at least one; those that have a lock */
 	struct trace_gil *gils;
 	struct trace_thread *threads;
 	struct trace_blame *blame;
+	struct trace_release_point *points;
+	struct trace_hog *hogs; /* the worst TRACE_MAX_HOGS of them */
+	uint64_t hogs_seen;
 	struct trace_total total; /* derived by trace__finish() */
 };
 
@@ -161,17 +217,23 @@ struct trace_process *trace__add_process(struct trace *trace);
 struct trace_gil *trace__add_gil(struct trace *trace);
 struct trace_thread *trace__add_thread(struct trace *trace);
 struct trace_blame *trace__add_blame(struct trace *trace);
+struct trace_release_point *trace__add_release_point(struct trace *trace);
 
-/* Moves the processes, locks, threads and blame of another trace to this one. 0, or -ENOMEM with a part moved. */
+/* Keeps a hold if it is among the worst: those whose time from the drop request to the drop is the longest. 0, -ENOMEM. */
+int trace__add_hog(struct trace *trace, const struct trace_hog *hog);
+
+/* Moves the processes, locks, threads, blame and release points of another trace, whose stacks have the same numbers,
+ * to this one. 0, or -ENOMEM with a part moved. */
 int trace__move(struct trace *into, struct trace *from);
 
 /* Takes out all that is of one process. True when there was something. */
 bool trace__drop_process(struct trace *trace, uint32_t number);
 
 /*
- * Merges blame of equal pairs, sorts all (processes by number, locks by process, interpreter and address, threads by
- * lock, waited time and tid, blame by time) and derives the locks' and processes' figures. Call it once, after the last
- * element was added. 0 or -ENOMEM.
+ * Merges blame of equal threads and stacks, and release points; sorts all (processes by number, locks by process,
+ * interpreter and address, threads by lock, waited time and tid, blame by time, release points by the time of coming
+ * back, hogs the worst first) and derives the locks' and processes' figures. Call it once, after the last element was
+ * added. 0 or -ENOMEM.
  */
 int trace__finish(struct trace *trace);
 
