@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/frame_layout.h"
 #include "bpf/giltrace.h"
 #include "user/target/cpython_layout.h"
 #include "user/target/process.h"
@@ -38,6 +39,7 @@ struct probe_plan {
 	uint64_t root;      /* where the adapter begins to look for locks: an address in the file, 0: unknown */
 	uint64_t root_size; /* of the variable there, bytes */
 	struct lock_layout layout;
+	struct frame_layout frames; /* all zero: not known */
 	struct cpython_layout cpython; /* the CPython adapter's own */
 	size_t site_count;
 	struct probe_site sites[PLAN_MAX_SITES]; /* sorted by event, then address */

@@ -11,7 +11,17 @@
 
 struct mapping;
 struct probe_plan;
+struct raw_frame;
 struct process;
+
+#define FRAME_TEXT_SIZE 4096 /* a longer name or path is cut at the end, with "..." */
+
+/* What a frame is, as the target has it: any bytes but NUL. */
+struct frame_text {
+	char name[FRAME_TEXT_SIZE];
+	char file[FRAME_TEXT_SIZE]; /* "": unknown */
+	uint32_t line;              /* 0: unknown */
+};
 
 struct runtime_adapter {
 	const char *name;
@@ -33,6 +43,12 @@ struct runtime_adapter {
 	/* The lock's state now, in one line: "interval 5 ms, held by thread 123, switch number 42". 0 or -errno. */
 	int (*describe)(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
 			size_t size);
+	/*
+	 * The function, file and line of a frame. 0; -ESTALE: another code object is there now, or none; -ESRCH: the
+	 * process is gone; -EFAULT: its memory says what cannot be.
+	 */
+	int (*name_frame)(const struct process *process, const struct probe_plan *plan, const struct raw_frame *frame,
+			  struct frame_text *out);
 	/* Why such a process may have no lock at all, and what can be traced instead; NULL: it has one. Static. */
 	const char *(*without_lock)(const struct probe_plan *plan);
 };
