@@ -130,11 +130,61 @@ static void assert_sites(const struct probe_plan *plan, const struct expected_bu
 	assert_int_equal(at, plan->site_count); /* more would be counted as events that are none */
 }
 
+/* How each minor's frames lie, 2.7 first, then 3.6 to 3.15: as debug information says of real builds. */
+static const struct frame_offsets {
+	uint32_t threads, next_thread, top, top_within, previous, code, instruction, owner;
+	uint32_t instructions, name, file, first_line, line_table, text_ascii;
+} frame_offsets[] = {
+	{8, 0, 16, NO_FIELD, 24, 32, 120, NO_FIELD, NO_FIELD, 88, 80, 96, 104, 0},
+	{8, 8, 24, NO_FIELD, 24, 32, 120, NO_FIELD, NO_FIELD, 104, 96, 36, 112, 48},
+	{8, 8, 24, NO_FIELD, 24, 32, 104, NO_FIELD, NO_FIELD, 104, 96, 36, 112, 48},
+	{8, 8, 24, NO_FIELD, 24, 32, 104, NO_FIELD, NO_FIELD, 112, 104, 40, 120, 48},
+	{8, 8, 24, NO_FIELD, 24, 32, 104, NO_FIELD, NO_FIELD, 112, 104, 40, 120, 48},
+	{8, 8, 24, NO_FIELD, 24, 32, 96, NO_FIELD, NO_FIELD, 112, 104, 40, 120, 48},
+	{16, 8, 56, 8, 48, 32, 56, NO_FIELD, 184, 128, 112, 72, 136, 48},
+	{72, 8, 56, 0, 8, 0, 56, 70, 192, 128, 112, 68, 136, 40},
+	{7344, 8, 72, NO_FIELD, 8, 0, 56, 70, 200, 128, 112, 68, 136, 40},
+	{7344, 8, 72, NO_FIELD, 8, 0, 56, 74, 208, 128, 112, 68, 136, 40},
+	{7336, 8, 72, NO_FIELD, 8, 0, 56, 74, 208, 128, 112, 68, 136, 40},
+};
+
+static void assert_frames(const struct probe_plan *plan, unsigned minor)
+{
+	const struct frame_offsets *expected = &frame_offsets[cpython__version(plan) < 0x030000 ? 0 : minor - 5];
+	const struct frame_layout *frames = &plan->frames;
+
+	assert_true(frames->code_type); /* PyCode_Type is exported by each */
+	assert_int_equal(frames->code_has_type, 8);
+	assert_int_equal(frames->threads, expected->threads);
+	assert_int_equal(frames->next_thread, expected->next_thread);
+	assert_int_equal(frames->top, expected->top);
+	assert_int_equal(frames->top_within, expected->top_within);
+	assert_int_equal(frames->previous, expected->previous);
+	assert_int_equal(frames->code, expected->code);
+	assert_int_equal(frames->instruction, expected->instruction);
+	assert_int_equal(frames->owner, expected->owner);
+	assert_int_equal(frames->foreign_owner, expected->owner == NO_FIELD ? 0 : 3);
+	assert_int_equal(frames->instruction_form,
+			 expected->instructions == NO_FIELD ? INSTRUCTION_INDEX : INSTRUCTION_IN_CODE);
+	assert_int_equal(frames->instructions, expected->instructions);
+	assert_int_equal(frames->name, expected->name);
+	assert_int_equal(frames->file, expected->file);
+	assert_int_equal(frames->first_line, expected->first_line);
+	assert_int_equal(plan->cpython.line_table, expected->line_table);
+	assert_int_equal(plan->cpython.objects.type, 8);
+	assert_int_equal(plan->cpython.objects.text_ascii, expected->text_ascii);
+	assert_int_equal(plan->cpython.objects.text_compact, expected->text_ascii == 48 ? 72
+							     : expected->text_ascii     ? 56
+											: 0);
+}
+
 static void assert_layout(const struct probe_plan *plan)
 {
 	static const int thread_ids[] = {152, 176, 176, 176, 176, 152, 136, 152, 152, 176}; /* 3.6 to 3.15 */
 	unsigned minor = cpython__version(plan) >> 8 & 0xff;
 
+	assert_frames(plan, minor);
+	assert_int_equal(plan->cpython.interpreter, cpython__version(plan) < 0x030000 ? 8 : 16);
 	if (cpython__version(plan) < 0x030000) {
 		assert_string_equal(plan->design, "ticks");
 		assert_int_equal(plan->layout.thread_id, 144);
@@ -254,6 +304,7 @@ static void test_unknown_minor(void **state)
 	assert_non_null(strstr(plan.notes, "Python 3.16.0 is not known"));
 	assert_int_equal(plan.layout.cond, 32);
 	assert_int_equal(plan.cpython.thread_id, 176);
+	assert_frames(&plan, 15);
 }
 
 /* Word 2 says that it is free-threaded: then 8 bytes precede the lock's fields, which words 18 and 19 must agree to. */
@@ -273,6 +324,69 @@ static void test_free_threaded_layout(void **state)
 	assert_int_equal(plan.layout.switch_cond, 128);
 	assert_int_equal(plan.layout.locked, 24);
 	assert_int_equal(plan.layout.last_holder, 16);
+	assert_false(plan.frames.top); /* its objects are still those of a default build */
+	assert_non_null(strstr(plan.notes, "no Python stacks"));
+}
+
+/* The words of a free-threaded 3.15, as its headers give them. */
+static void test_free_threaded_frames(void **state)
+{
+	static struct probe_plan plan;
+	static const uint64_t changes[][2] = {
+		{2, 1},    {18, 7760}, {19, 7752}, {44, 78}, {45, 64},  {46, 72},  {47, 240}, {48, 128}, {49, 136},
+		{50, 144}, {51, 152},  {52, 84},   {53, 68}, {56, 232}, {57, 224}, {58, 32},  {59, 24},  {86, 56},
+		{87, 32},  {88, 48},   {89, 80},   {90, 48}, {91, 32},  {92, 56},  {93, 72},
+	};
+	char why[256];
+	int fd = copy_as(any_3_15, 0x030f00f0, changes, sizeof(changes) / sizeof(*changes));
+
+	(void)state;
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+	close(fd);
+	assert_string_equal(plan.notes, "");
+	assert_int_equal(plan.frames.code_has_type, 24);
+	assert_int_equal(plan.frames.owner, 78);
+	assert_int_equal(plan.frames.file, 128);
+	assert_int_equal(plan.frames.name, 144);
+	assert_int_equal(plan.frames.first_line, 84);
+	assert_int_equal(plan.frames.instructions, 232);
+	assert_int_equal(plan.cpython.line_table, 152);
+	assert_int_equal(plan.cpython.objects.bytes, 48);
+	assert_int_equal(plan.cpython.objects.text_kind, 8);
+	assert_int_equal(plan.cpython.objects.text_ascii, 56);
+	assert_int_equal(plan.cpython.objects.text_compact, 72);
+}
+
+/* What is said of frames cannot be: the lock is traced all the same, without stacks. */
+static void test_bent_frame_offsets(void **state)
+{
+	static struct probe_plan plan;
+	static const uint64_t bent[][2] = {
+		{9, UINT64_MAX},  {9, 7337},        {24, 888},
+		{24, 9},          {26, 0},          {26, UINT64_MAX - 7},
+		{39, 48},         {39, UINT64_MAX}, {40, 0},
+		{40, 12},         {41, 128},        {42, 82},
+		{42, 8},          {44, 88},         {44, 1ULL << 32},
+		{47, 100},        {47, UINT64_MAX}, {48, 113},
+		{49, 1ULL << 63}, {50, 256},        {51, UINT64_MAX},
+		{52, 70},         {56, 209},        {56, 300},
+		{58, 24},         {59, 16},         {87, 24},
+		{88, UINT64_MAX}, {89, 0},          {90, 1ULL << 40},
+		{91, 24},         {92, 41},
+	};
+	static const struct frame_layout unknown;
+	char why[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bent) / sizeof(*bent); i++) {
+		int fd = copy_as(any_3_15, 0x031000f0, &bent[i], 1);
+
+		assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+		assert_memory_equal(&plan.frames, &unknown, sizeof(unknown));
+		assert_non_null(strstr(plan.notes, "no Python stacks"));
+		assert_int_equal(plan.layout.cond, 32);
+		close(fd);
+	}
 }
 
 static void test_bent_debug_offsets(void **state)
@@ -767,6 +881,8 @@ int main(void)
 		cmocka_unit_test(test_mutated_ticks),
 		cmocka_unit_test(test_unknown_minor),
 		cmocka_unit_test(test_free_threaded_layout),
+		cmocka_unit_test(test_free_threaded_frames),
+		cmocka_unit_test(test_bent_frame_offsets),
 		cmocka_unit_test(test_bent_debug_offsets),
 	};
 	size_t count = 0;

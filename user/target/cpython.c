@@ -159,7 +159,7 @@ static int check_version(struct build *build)
 				     "it is a Python whose version cannot be told; 2.7, 3.6 and later are supported");
 	if (err)
 		return err;
-	err = cpython_layout__find(build->image, cpython__version(plan) >> 8, &plan->cpython, &reason);
+	err = cpython_layout__find(build->image, cpython__version(plan) >> 8, &plan->cpython, &plan->frames, &reason);
 	if (err == -ENOTSUP)
 		return build__refuse(build, err, "Python %s %s", plan->version, reason);
 	if (err)
@@ -168,6 +168,9 @@ static int check_version(struct build *build)
 		build__note(build,
 			    "Python %s is not known to giltrace: its layout was guessed, and is checked while it is "
 			    "traced.\n",
+			    plan->version);
+	if (!plan->frames.top)
+		build__note(build, "How Python %s keeps its frames is not known: there are no Python stacks.\n",
 			    plan->version);
 	plan->design = plan->cpython.version >= 0x030c   ? "per-interpreter"
 		       : plan->cpython.version >= 0x0300 ? "interval"
