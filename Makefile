@@ -81,8 +81,8 @@ test: deps
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS   := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -I$(BUILD) -DCONTAINER_MAX_LENGTH=65536 -DTHREAD_MAX_STRING=65536 \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-FUZZ_TOYGIL  := $(filter-out %/main.c,$(TOYGIL_SOURCES)) user/trace/trace.c user/trace/distribution.c \
-	user/report/json.c user/report/safe_text.c
+FUZZ_TOYGIL  := $(filter-out %/main.c,$(TOYGIL_SOURCES)) $(wildcard user/trace/*.c) \
+	user/report/json.c user/report/json_code.c user/report/system_call.c user/report/safe_text.c
 FUZZ_LOCATOR := $(filter-out user/target/launch.c,$(wildcard user/target/*.c))
 
 fuzz: deps $(BUILD)/bin/toygil
