@@ -25,7 +25,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 .PHONY: all deps test demo bench install asan tsan fuzz format clean unit-programs
 .SECONDARY:
 
-all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs
+all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(BUILD)/fabricated
 
 unit-programs: $(UNIT_PROGRAMS)
 
@@ -59,6 +59,18 @@ $(BUILD)/tests/test_toygil_%: $(BUILD)/obj/tests/unit/test_toygil_%.o $(call obj
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka -ljansson -lpthread -lm
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libgiltrace.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
+
+# Reports of traces that never were, for tests and for people who look at them.
+FABRICATED := $(call objects,tests/fabricated/traces.c tools/giltrace/formats.c) $(BUILD)/libgiltrace.a
+
+$(BUILD)/fabricated: $(call objects,tests/fabricated/main.c) $(FABRICATED)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
+
+$(BUILD)/tests/test_flame: $(BUILD)/obj/tests/unit/test_flame.o $(FABRICATED)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The reports that can be asked for by an option each, --NAME=FILE: a new format is a line in the table. */
+/* The files of the reports that are asked for: opened early, so that a bad name is told before the trace. */
 #ifndef GILTRACE_REPORTS_H
 #define GILTRACE_REPORTS_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "user/report/flame_tree.h"
+#include "tools/giltrace/formats.h"
 #include "user/report/output.h"
-
-struct report_format {
-	const char *option;          /* without the dashes */
-	const char *argument, *help; /* for --help */
-	bool optional;               /* without a FILE it goes to stdout */
-	bool of_stacks;              /* it is made of stacks: nothing without them */
-	int (*write)(const struct trace *trace, enum flame_kind kind, FILE *out); /* 0 or -errno */
-};
-
-#define REPORT_FORMATS 2
-
-extern const struct report_format report_formats[REPORT_FORMATS];
 
 /* Where the report of each format goes; NULL: it is not wanted. */
 struct report_paths {

@@ -165,12 +165,16 @@ static void step(struct builder *builder, enum flame_level level, uint64_t id, i
 							 .kind = frame->kind,
 							 .name = frame->name,
 							 .file = frame->file,
-							 .number = number};
+							 .number = number,
+							 .line = frame->line};
 		enter(builder, child);
 	}
 	builder->at = child;
-	if (child != NO_NODE)
-		add_weight(&tree->nodes[child].total, &builder->weight);
+	if (child == NO_NODE)
+		return;
+	add_weight(&tree->nodes[child].total, &builder->weight);
+	if (tree->nodes[child].line != frame->line)
+		tree->nodes[child].line = 0; /* several */
 }
 
 static const char *program_of(const struct trace_process *process)
@@ -203,22 +207,33 @@ static void step_to_lock(struct builder *builder, uint32_t number, uint64_t addr
 	}
 }
 
+/* The innermost Python frame, or 0, the leaf. */
+static size_t find_python(const struct stacks *stacks, const uint32_t *frames, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (stacks__frame(stacks, frames[i])->kind == FRAME_PYTHON)
+			return i;
+	return 0;
+}
+
 static void step_through_stack(struct builder *builder, uint32_t stack)
 {
 	const struct stacks *stacks = builder->trace->stacks;
-	size_t count;
+	size_t count, python;
 	const uint32_t *frames = stacks__frames(stacks, stack, &count);
-	const struct trace_frame *leaf;
 
 	if (!count) {
 		step(builder, FLAME_FRAME, UINT64_MAX, 0, &unknown_stack);
 		return;
 	}
-	for (size_t i = count; i-- > 0;)
-		step(builder, FLAME_FRAME, builder->functions[frames[i]], 0, stacks__frame(stacks, frames[i]));
-	leaf = stacks__frame(stacks, frames[0]);
-	if (leaf->line)
-		step(builder, FLAME_LINE, 0, leaf->line, leaf);
+	python = find_python(stacks, frames, count);
+	for (size_t i = count; i-- > 0;) {
+		const struct trace_frame *frame = stacks__frame(stacks, frames[i]);
+
+		step(builder, FLAME_FRAME, builder->functions[frames[i]], 0, frame);
+		if (frame->line && (i == python || !i))
+			step(builder, FLAME_LINE, 0, frame->line, frame);
+	}
 }
 
 /* From the waiter's leaf, which met the lock, to the thread. */

@@ -30,7 +30,7 @@ enum flame_level {
 	FLAME_PROCESS,      /* only of several */
 	FLAME_INTERPRETER,  /* only where a process has several locks */
 	FLAME_FRAME,        /* a function */
-	FLAME_LINE,         /* of the leaf above it */
+	FLAME_LINE,         /* of the function that is its parent */
 	FLAME_WAITED_BY,    /* from here on: who waited */
 	FLAME_WAITER_FRAME, /* a function of the waiter, the leaf first */
 	FLAME_WAITER,       /* the thread */
@@ -50,7 +50,8 @@ struct flame_node {
 	enum frame_kind kind;
 	const char *name;                /* of a frame, or of a process's program, or of a thread. Lives in the trace */
 	const char *file;                /* NULL: unknown */
-	int64_t number;                  /* the line, 0: unknown; or the pid, tid, interpreter */
+	int64_t number;                  /* of a line, process, thread, interpreter */
+	uint32_t line;                   /* of a frame, when it was at one known line all the time; else 0 */
 	struct flame_weight total, self; /* self: what no child has */
 };
 
@@ -68,8 +69,7 @@ struct flame_tree {
 int flame_tree__fold(const struct trace *trace, enum flame_kind kind, bool waiters, struct flame_tree *tree);
 void flame_tree__free(struct flame_tree *tree); /* idempotent */
 
-/* Whether a node's whole time is spent at one known line, whose node is its only child: then the two can be shown as
- * one. */
+/* Whether a node's only child is a line that has all its time: then the two can be shown as one. */
 bool flame_tree__is_one_line(const struct flame_tree *tree, uint32_t node);
 
 /* "blame", "wait", "hold". */

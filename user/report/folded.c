@@ -44,19 +44,24 @@ static void write_frame(const struct flame_node *node, int64_t line, FILE *out)
 	}
 }
 
-/* A line is no frame of its own: it is told with the leaf. */
+/* A line is no frame of its own: it is told with its function. */
 static void write_stack(const struct flame_tree *tree, uint32_t leaf, uint32_t *path, FILE *out)
 {
 	const struct flame_node *nodes = tree->nodes;
-	bool has_line = nodes[leaf].level == FLAME_LINE;
+	const char *separator = "";
 	size_t depth = 0;
 
-	for (uint32_t at = has_line ? nodes[leaf].parent : leaf; at; at = nodes[at].parent)
+	path[depth++] = 0; /* behind the leaf: no line */
+	for (uint32_t at = leaf; at; at = nodes[at].parent)
 		path[depth++] = at;
-	for (size_t i = depth; i-- > 0;) {
-		write_frame(&nodes[path[i]], !i && has_line ? nodes[leaf].number : 0, out);
-		if (i)
-			fputc(';', out);
+	for (size_t i = depth; i-- > 1;) {
+		const struct flame_node *next = &nodes[path[i - 1]];
+
+		if (nodes[path[i]].level == FLAME_LINE)
+			continue;
+		fputs(separator, out);
+		write_frame(&nodes[path[i]], next->level == FLAME_LINE ? next->number : 0, out);
+		separator = ";";
 	}
 	fprintf(out, " %" PRIu64 "\n", nodes[leaf].self.ns);
 }
@@ -67,7 +72,7 @@ static int write_tree(const struct flame_tree *tree, FILE *out)
 
 	for (size_t i = 0; i < tree->count; i++)
 		deepest = tree->nodes[i].depth > deepest ? tree->nodes[i].depth : deepest;
-	path = calloc(deepest + 1, sizeof(*path));
+	path = calloc(deepest + 2, sizeof(*path));
 	if (!path)
 		return -ENOMEM;
 	errno = 0;
