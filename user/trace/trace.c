@@ -488,3 +488,8 @@ double trace__saturation(const struct trace *trace, const struct trace_gil *gil)
 
 	return duration ? waited / (double)duration : 0;
 }
+
+double trace__convoy_score(const struct trace_release_point *point)
+{
+	return point->outside_ns ? (double)point->back_ns / (double)point->outside_ns : -1;
+}

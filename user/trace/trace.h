@@ -258,4 +258,8 @@ uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil)
 double trace__utilisation(const struct trace *trace, const struct trace_gil *gil);
 double trace__saturation(const struct trace *trace, const struct trace_gil *gil);
 
+/* Getting back / being away, at a release point: above 1 the lock costs more than what it was let go for. Negative:
+ * nobody was away. */
+double trace__convoy_score(const struct trace_release_point *point);
+
 #endif
