@@ -392,13 +392,32 @@ static __always_inline void read_native(struct walk *walk, void *ctx)
 }
 
 /*
- * Thread states. A thread's own is known by its thread_id, which is the thread pointer.
+ * Thread states. A thread's own has its thread pointer as thread_id, and is in its interpreter's list: other memory may
+ * have the thread pointer there, too.
  */
+static __always_inline bool is_listed(const struct lock *lock, const struct frame_layout *layout, __u64 thread_state)
+{
+	__u64 interpreter, previous;
+
+	if (layout->threads == NO_FIELD)
+		return true;
+	interpreter = read_word(thread_state + layout->interpreter);
+	if (!layout->next_thread) /* 2.7: linked one way */
+		return !lock->interpreter_address || interpreter == lock->interpreter_address;
+	previous = read_word(thread_state); /* at 0 in every version */
+	return read_word(previous ? previous + layout->next_thread : interpreter + layout->threads) == thread_state;
+}
 
 static __always_inline bool is_state_of(const struct lock *lock, __u64 thread_state, __u64 thread_pointer)
 {
-	return thread_state && lock->layout.thread_id != UNKNOWN_OFFSET &&
-	       read_word(thread_state + lock->layout.thread_id) == thread_pointer;
+	__u32 number = lock->plan;
+	struct file_plan *plan;
+
+	if (!thread_state || lock->layout.thread_id == UNKNOWN_OFFSET ||
+	    read_word(thread_state + lock->layout.thread_id) != thread_pointer)
+		return false;
+	plan = bpf_map_lookup_elem(&plans, &number);
+	return plan && is_listed(lock, &plan->frames, thread_state);
 }
 
 /* What the lock itself says of its holder. */

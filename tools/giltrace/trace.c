@@ -100,6 +100,8 @@ static int open_capture(struct session *session)
 		.scope = session->options->scope,
 		.started = session->options->command != NULL,
 		.unfiltered = session->options->pid_count > MOST_FILTERED,
+		.stacks = session->options->stacks,
+		.depth = session->options->depth,
 		.max_threads = session->options->max_threads,
 	};
 
