@@ -15,8 +15,10 @@
 
 #include "find.bpf.h"
 
-#define WALK_STEPS    400 /* frames read in a walk, those of all its beginnings together */
-#define WALK_RESTARTS 48
+/* Frames read in a walk, those of all its beginnings together; without bpf_loop the verifier must see each. */
+#define WALK_STEPS          800
+#define WALK_STEPS_UNROLLED 300
+#define WALK_RESTARTS       96
 #define FRAMES_SPAN   (1UL << 20) /* bytes: farther apart, two frames are not of one stretch of memory */
 #define SEARCH_STEPS  1024 /* thread states of an interpreter that are looked at to find one */
 
@@ -290,7 +292,7 @@ __attribute__((noinline)) int walk_python(__u32 number, __u64 thread_state, __u3
 	if (HAS_LOOP) {
 		bpf_loop(WALK_STEPS, step_by_number, &context, 0);
 	} else {
-		for (int i = 0; i < WALK_STEPS; i++)
+		for (int i = 0; i < WALK_STEPS_UNROLLED; i++)
 			if (step(walk, plan))
 				break;
 	}
