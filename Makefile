@@ -22,10 +22,13 @@ UNIT_PROGRAMS    := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
+# What the end-to-end tests run beside the interpreters.
+E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
+
 .PHONY: all deps test demo bench install asan tsan fuzz format clean unit-programs
 .SECONDARY:
 
-all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs
+all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(E2E_PROGRAMS)
 
 unit-programs: $(UNIT_PROGRAMS)
 
@@ -62,6 +65,11 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libgiltrace.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
+
+$(BUILD)/e2e/%: $(BUILD)/obj/tests/e2e/programs/%.o $(BUILD)/libgiltrace.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 # toygil exports what a tracer reads of it (tools/toygil/tracer_symbols.h).
 $(BUILD)/bin/toygil: $(call objects,$(TOYGIL_SOURCES)) $(BUILD)/libgiltrace.a

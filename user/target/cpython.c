@@ -644,5 +644,6 @@ const struct runtime_adapter cpython_adapter = {
 	.interpreter = cpython__interpreter,
 	.main_lock = cpython__main_lock,
 	.describe = cpython__describe,
+	.name_frame = cpython__name_frame,
 	.without_lock = cpython__without_lock,
 };
