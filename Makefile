@@ -41,6 +41,14 @@ $(BUILD)/giltrace.skel.h: $(BUILD)/giltrace.bpf.o
 	@$(BPFTOOL) gen skeleton $< name giltrace_bpf > $@.new
 	@mv $@.new $@
 
+$(BUILD)/system_calls.inc: Makefile
+	@mkdir -p $(@D)
+	@echo '#include <asm/unistd_64.h>' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9][0-9]*\)$$/[\2] = "\1",/p' | sort -V > $@.new
+	@mv $@.new $@
+
+$(BUILD)/obj/user/symbols/system_calls.o: $(BUILD)/system_calls.inc
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/giltrace.skel.h Makefile
 	@mkdir -p $(@D)
 	@echo "  CC   $<"

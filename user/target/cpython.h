@@ -3,6 +3,7 @@
 #ifndef GILTRACE_TARGET_CPYTHON_H
 #define GILTRACE_TARGET_CPYTHON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,5 +40,8 @@ int cpython__describe(const struct process *process, const struct probe_plan *pl
 /* cpython_code.c: the callback of the same name. Also -ENOMEM. */
 int cpython__name_frame(const struct process *process, const struct probe_plan *plan, const struct raw_frame *frame,
 			struct frame_text *out);
+
+/* cpython_code.c: the same. */
+bool cpython__evaluates(const struct probe_plan *plan, const char *function);
 
 #endif

@@ -168,3 +168,12 @@ int cpython__name_frame(const struct process *process, const struct probe_plan *
 		return changed;
 	return is_same(&code, &again) ? err : -ESTALE;
 }
+
+/* The compiler names parts of a function after it: "_PyEval_EvalFrameDefault.cold". */
+bool cpython__evaluates(const struct probe_plan *plan, const char *function)
+{
+	const char *name = plan->cpython.version < 0x0300 ? "PyEval_EvalFrameEx" : "_PyEval_EvalFrameDefault";
+	size_t length = strlen(name);
+
+	return !strncmp(function, name, length) && (!function[length] || function[length] == '.');
+}
