@@ -28,7 +28,7 @@ E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 .PHONY: all deps test demo bench install asan tsan fuzz format clean unit-programs
 .SECONDARY:
 
-all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(E2E_PROGRAMS)
+all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(E2E_PROGRAMS) $(BUILD)/fabricated
 
 unit-programs: $(UNIT_PROGRAMS)
 
@@ -79,6 +79,18 @@ $(BUILD)/e2e/%: $(BUILD)/obj/tests/e2e/programs/%.o $(BUILD)/libgiltrace.a
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
+# Reports of traces that never were, for tests and for people who look at them.
+FABRICATED := $(call objects,tests/fabricated/traces.c tools/giltrace/formats.c) $(BUILD)/libgiltrace.a
+
+$(BUILD)/fabricated: $(call objects,tests/fabricated/main.c) $(FABRICATED)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
+
+$(BUILD)/tests/test_flame: $(BUILD)/obj/tests/unit/test_flame.o $(FABRICATED)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
+
 # toygil exports what a tracer reads of it (tools/toygil/tracer_symbols.h).
 $(BUILD)/bin/toygil: $(call objects,$(TOYGIL_SOURCES)) $(BUILD)/libgiltrace.a
 	@mkdir -p $(@D)
@@ -97,8 +109,8 @@ test: deps
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS   := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -I$(BUILD) -DCONTAINER_MAX_LENGTH=65536 -DTHREAD_MAX_STRING=65536 \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-FUZZ_TOYGIL  := $(filter-out %/main.c,$(TOYGIL_SOURCES)) user/trace/trace.c user/trace/distribution.c \
-	user/report/json.c user/report/safe_text.c
+FUZZ_TOYGIL  := $(filter-out %/main.c,$(TOYGIL_SOURCES)) $(wildcard user/trace/*.c) \
+	user/report/json.c user/report/json_code.c user/report/system_call.c user/report/safe_text.c
 FUZZ_LOCATOR := $(filter-out user/target/launch.c,$(wildcard user/target/*.c))
 
 fuzz: deps $(BUILD)/bin/toygil

@@ -3,8 +3,8 @@
 #ifndef GILTRACE_EVENTS_BPF_H
 #define GILTRACE_EVENTS_BPF_H
 
-#include "find.bpf.h"
 #include "lifecycle.h"
+#include "stacks.bpf.h"
 
 #define EEXIST    17
 #define ETIMEDOUT 110
@@ -59,44 +59,81 @@ static __always_inline void note_senseless(const struct hit *hit)
 		__sync_fetch_and_add(&plan->senseless, 1);
 }
 
-static __always_inline void charge_pair(const struct hit *hit, __u32 holder, __u64 waits, __u64 ns)
+static __always_inline struct pair *find_pair(const struct pair_key *key)
 {
-	struct pair_key key = {.slot = hit->slot, .generation = hit->thread->generation, .holder = holder};
-	struct pair *pair = bpf_map_lookup_elem(&pairs, &key);
+	struct pair *pair = bpf_map_lookup_elem(&pairs, key);
+	struct pair empty = {};
+
+	if (pair)
+		return pair;
+	if (bpf_map_update_elem(&pairs, key, &empty, BPF_NOEXIST))
+		return NULL;
+	count_entry();
+	return bpf_map_lookup_elem(&pairs, key);
+}
+
+/* What finds no room with its stacks is charged without them. */
+static __always_inline void charge_pair(const struct hit *hit, const struct charge *charge, __u64 waits)
+{
+	struct pair_key key = {
+		.lock = hit->thread->lock,
+		.waiter_stack = hit->thread->waiter_stack,
+		.holder_stack = charge->stack,
+		.tgid = hit->tgid,
+		.instance = hit->thread->instance,
+		.waiter = hit->thread->tid,
+		.holder = charge->holder,
+		.epoch = epoch,
+	};
+	struct pair *pair = find_pair(&key);
 
 	if (!pair) {
-		struct pair empty = {};
-
-		bpf_map_update_elem(&pairs, &key, &empty, BPF_NOEXIST);
-		pair = bpf_map_lookup_elem(&pairs, &key);
+		if (key.waiter_stack || key.holder_stack)
+			lose(LOST_STACKS);
+		key.waiter_stack = key.holder_stack = 0;
+		pair = find_pair(&key);
 		if (!pair) {
 			lose(LOST_PAIRS);
 			return;
 		}
 	}
 	pair->waits += waits; /* only the waiter writes its pairs */
-	pair->wait_ns += ns;
+	pair->wait_ns += charge->ns;
+	pair->wall_ns += charge->wall_ns;
 }
 
+/* A wait counts behind the holder with whom it began. */
 static __always_inline void finish_wait(const struct hit *hit)
 {
 	bool counts;
-	__u32 first_holder = hit->thread->first_holder;
+	const struct thread *thread = hit->thread;
+	struct charge first = {.holder = thread->first_holder, .stack = thread->first_stack};
+	bool is_first = thread->attempt_holder == first.holder && thread->attempt_stack == first.stack;
 	struct charge charge = end_wait(hit->lock, hit->thread, hit->now, &counts);
 
 	if (charge.charged)
-		charge_pair(hit, charge.holder, counts && charge.holder == first_holder, charge.ns);
-	if (counts && charge.holder != first_holder)
-		charge_pair(hit, first_holder, 1, 0);
+		charge_pair(hit, &charge, counts && is_first);
+	if (counts && !(charge.charged && is_first))
+		charge_pair(hit, &first, 1);
 }
 
-static __always_inline void blocked(const struct hit *hit, __u64 address)
+/*
+ * `ctx` may be NULL, in the scheduler: then the stacks are those that were seen when the thread came to the semaphore,
+ * and the timer's.
+ */
+static __always_inline void blocked(void *ctx, const struct hit *hit, __u64 address)
 {
+	struct thread *thread = hit->thread;
 	__u32 holder = find_holder(hit->lock, address, hit->tgid);
-	struct charge charge = on_blocked(hit->lock, hit->thread, hit->now, holder);
+	__u64 stack = ctx ? look_at_holder(hit->lock, address, hit->tgid) : thread->taking_stack;
+	struct charge charge;
 
+	if (ctx && !thread->waiting_since)
+		thread->call_site = look_at_self(hit->lock, hit->tgid, own_state(hit->lock, address, thread, ctx), ctx,
+						 &thread->waiter_stack);
+	charge = on_blocked(hit->lock, thread, hit->now, holder, stack);
 	if (charge.charged)
-		charge_pair(hit, charge.holder, 0, charge.ns);
+		charge_pair(hit, &charge, 0);
 }
 
 /* Without acquired sites, a waiter that wakes up and finds the lock free has it: nobody else can come between. */
@@ -125,7 +162,7 @@ static __always_inline void waited(struct pt_regs *ctx)
 
 	if (find_known_hit(&hit, DEALINGS_WAITING)) {
 		hit.thread->hits++;
-		on_waited(hit.lock, hit.thread, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
+		on_waited(hit.lock, hit.thread, hit.now, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
 		if (waits_only)
 			acquired_if_free(&hit);
 	} else if (bpf_map_lookup_elem(&processes, &hit.tgid)) {
@@ -136,20 +173,153 @@ static __always_inline void waited(struct pt_regs *ctx)
 	}
 }
 
+/*
+ * The places where threads let go of the lock.
+ */
+
+static __always_inline struct release *find_release(const struct hit *hit, __u64 stack)
+{
+	struct release_key key = {
+		.lock = hit->thread->lock,
+		.stack = stack,
+		.tgid = hit->tgid,
+		.instance = hit->thread->instance,
+		.tid = hit->thread->tid,
+		.epoch = epoch,
+	};
+	struct release *release = bpf_map_lookup_elem(&releases, &key);
+	struct release empty = {};
+
+	if (release)
+		return release;
+	if (!bpf_map_update_elem(&releases, &key, &empty, BPF_NOEXIST)) {
+		count_entry();
+		release = bpf_map_lookup_elem(&releases, &key);
+	}
+	if (!release)
+		lose(LOST_STACKS);
+	return release;
+}
+
+/*
+ * Of the releases that nobody waits for, one in some is looked at, and stands for those since the last: at first each,
+ * then one in 64 on average, at random, for a loop may have several places in turn.
+ */
+static __always_inline bool is_looked_at(struct thread *thread)
+{
+	__u64 spread = thread->releases >> 3;
+
+	if (thread->releases_until_look) {
+		thread->releases_until_look--;
+		return false;
+	}
+	if (spread > 127)
+		spread = 127;
+	thread->random = thread->random * 1664525 + 1013904223;
+	thread->releases_until_look = (thread->random >> 8) % (__u32)(spread + 1);
+	return true;
+}
+
+/* The hold that the thread ends now, with what it and those pending are charged to. */
+static __always_inline void look_at_release(void *ctx, const struct hit *hit, __u64 address, __u64 held_ns, bool forced)
+{
+	struct thread *thread = hit->thread;
+	bool waited_for = hit->lock->waiters;
+	struct release *release;
+	__u64 weight = 1, all, stack;
+
+	if (!waited_for) {
+		thread->pending_releases++;
+		thread->pending_held_ns += held_ns;
+		if (!is_looked_at(thread))
+			return;
+		weight = thread->pending_releases;
+		held_ns = thread->pending_held_ns;
+	}
+	stack = look_at_self(hit->lock, hit->tgid, own_state(hit->lock, address, thread, ctx), NULL, &all);
+	release = find_release(hit, stack);
+	if (!release)
+		return;
+	if (!waited_for)
+		thread->pending_releases = thread->pending_held_ns = 0;
+	release->releases += weight; /* only the thread writes its releases */
+	release->held_ns += held_ns;
+	release->forced += forced;
+	if (forced)
+		return;
+	thread->release_stack = stack;
+	thread->release_weight = weight;
+}
+
+/* The thread has the lock again; `wanted_ns`: since when it wanted it, `waited_ns`: for how long it had to sleep. */
+static __always_inline void come_back(const struct hit *hit, __u64 wanted_ns, __u64 waited_ns)
+{
+	struct thread *thread = hit->thread;
+	__u64 stack = thread->release_weight ? thread->release_stack : thread->call_site;
+	struct release *release = find_release(hit, stack);
+
+	if (release) {
+		if (waited_ns) {
+			release->returns++;
+			release->back_ns += waited_ns;
+		}
+		if (wanted_ns > thread->release_ns)
+			release->outside_ns += (wanted_ns - thread->release_ns) * thread->release_weight;
+	}
+	thread->release_weight = 0;
+}
+
 static __always_inline void acquired(const struct hit *hit)
 {
-	if (hit->thread->waiting_since)
+	struct thread *thread = hit->thread;
+	__u64 wanted_ns = thread->waiting_since, waited_ns = 0;
+
+	if (wanted_ns) {
+		waited_ns = thread->wait_at_start ? 0 : hit->now - wanted_ns;
 		finish_wait(hit);
-	if (on_acquired(hit->lock, hit->thread, hit->now))
+	}
+	if (python_stacks && thread->release_ns && (waited_ns || thread->release_weight))
+		come_back(hit, wanted_ns ? wanted_ns : hit->now, waited_ns);
+	thread->release_ns = 0;
+	if (on_acquired(hit->lock, thread, hit->now))
 		note_senseless(hit);
 	hit->lock->holder_slot = hit->slot;
+}
+
+/* A hold that others waited for in vain is told. A semaphore's waiters ask for nothing: there, 5 ms of waiting count. */
+static __always_inline void tell_hog(const struct hit *hit, __u64 address)
+{
+	const struct lock *lock = hit->lock;
+	const struct thread *thread = hit->thread;
+	__u64 since = lock->requested_ns;
+	struct hog hog = {.type = RECORD_HOG};
+
+	if (lock->layout.lock_variable && lock->waiters)
+		since = (lock->wait_began_ns > lock->acquired_ns ? lock->wait_began_ns : lock->acquired_ns) + 5000000;
+	if (!since || hit->now < since + HOG_NS || lock->holder != thread->tid)
+		return;
+	hog.tgid = hit->tgid;
+	hog.instance = thread->instance;
+	hog.tid = thread->tid;
+	hog.lock = address;
+	hog.stack = lock->holder_stack ? lock->holder_stack : thread->release_stack;
+	hog.start_ns = lock->acquired_ns;
+	hog.held_ns = hit->now - lock->acquired_ns;
+	hog.request_to_drop_ns = hit->now - since;
+	hog.runnable_ns = thread->hold_runnable;
+	hog.blocked_ns = thread->hold_blocked;
+	hog.syscall = thread->hold_syscall;
+	hog.syscall_ns = thread->hold_syscall_ns;
+	hog.waiters = lock->most_waiters;
+	if (bpf_ringbuf_output(&records, &hog, sizeof(hog), 0))
+		lose(LOST_EVENTS);
 }
 
 /*
  * A semaphore's taker. That a wait was going on at the start is wrong of a thread that comes here: then it had slept in
  * the same function for another lock.
  */
-static __always_inline void taking(const struct hit *hit, __u64 address)
+static __always_inline void taking(void *ctx, const struct hit *hit, __u64 address)
 {
 	struct thread *thread = hit->thread;
 	__u32 free = 0;
@@ -161,6 +331,11 @@ static __always_inline void taking(const struct hit *hit, __u64 address)
 	if (thread->wait_at_start) {
 		thread->wait_at_start = 0;
 		thread->waiting_since = 0;
+	}
+	if (!free) {
+		thread->call_site = look_at_self(hit->lock, hit->tgid, own_state(hit->lock, address, thread, ctx), ctx,
+						 &thread->waiter_stack);
+		thread->taking_stack = look_at_holder(hit->lock, address, hit->tgid);
 	}
 	thread->taking = 1;
 }
@@ -192,13 +367,22 @@ static __always_inline void acquired_unseen(const struct hit *hit)
 	acquired(&before);
 }
 
-static __always_inline void released(const struct hit *hit)
+static __always_inline void released(void *ctx, const struct hit *hit, __u64 address)
 {
-	if (hit->lock->layout.lock_variable && hit->thread->wait_at_start)
+	struct lock *lock = hit->lock;
+	bool forced = lock->requested_ns != 0;
+
+	if (lock->layout.lock_variable && hit->thread->wait_at_start)
 		acquired_unseen(hit);
-	hit->lock->found_free = 0;
-	hit->lock->woken = 0;
-	if (on_released(hit->lock, hit->thread, hit->now))
+	lock->found_free = 0;
+	lock->woken = 0;
+	hit->thread->release_stack = 0;
+	if (python_stacks && lock->holder == hit->thread->tid) {
+		look_at_release(ctx, hit, address, hit->now - lock->acquired_ns, forced);
+		tell_hog(hit, address);
+	}
+	hit->thread->release_ns = forced ? 0 : hit->now;
+	if (on_released(lock, hit->thread, hit->now))
 		note_senseless(hit);
 }
 

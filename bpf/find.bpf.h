@@ -125,6 +125,8 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u64 tgid
 	if (!lock)
 		return NULL;
 	fill_layout(lock, plan, address, load_bias);
+	lock->load_bias = load_bias;
+	lock->holder_syscall = -1;
 	lock->instance = process->instance;
 	lock->plan = number;
 	lock->start_ns = process->start_ns > plan->attached_ns ? process->start_ns : plan->attached_ns;

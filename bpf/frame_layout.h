@@ -42,7 +42,7 @@ struct frame_layout {
 	__u32 instruction_form;
 	__u32 instructions;            /* within a code object */
 	__u32 name, file, first_line;  /* within a code object: they tell whether it is still the same one */
-	__u32 pad;
+	__u32 interpreter;             /* within a thread state: a pointer to its interpreter */
 };
 
 /* One function's frame as a walk found it. */
@@ -74,8 +74,8 @@ struct raw_stack {
 	__u32 native_count; /* instruction pointers */
 	__u32 cut;          /* the Python stack is deeper */
 	__u32 pad;
-	__u64 native[NATIVE_DEPTH];
 	struct raw_frame python[PYTHON_DEPTH];
+	__u64 native[NATIVE_DEPTH];
 };
 
 #ifndef __bpf__

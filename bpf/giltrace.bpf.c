@@ -30,19 +30,19 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u64 cookie)
 	hit.thread->hits++;
 	switch (event) {
 	case PROBE_BLOCKED:
-		blocked(&hit, address);
+		blocked(ctx, &hit, address);
 		break;
 	case PROBE_ACQUIRED:
 		acquired(&hit);
 		break;
 	case PROBE_RELEASED:
-		released(&hit);
+		released(ctx, &hit, address);
 		break;
 	case PROBE_SWITCHED:
 		on_switched(hit.thread);
 		break;
 	case PROBE_TAKING:
-		taking(&hit, address);
+		taking(ctx, &hit, address);
 		break;
 	}
 }
@@ -112,7 +112,7 @@ static __always_inline void slept(struct thread *thread, __u32 slot, __u32 tgid)
 	if (!hit.lock)
 		return;
 	on_woken(thread); /* from the sleep before, if there was one */
-	blocked(&hit, key.address);
+	blocked(NULL, &hit, key.address);
 }
 
 static __always_inline void woken(const struct thread *thread, __u32 tgid)
@@ -122,6 +122,52 @@ static __always_inline void woken(const struct thread *thread, __u32 tgid)
 
 	if (lock)
 		lock->woken = thread->tid;
+}
+
+/* Where the user side's registers are on kernels that do not tell (before 5.15): at the top of the kernel stack. */
+#define THREAD_SIZE       16384
+#define REGISTERS_SIZE    168
+#define REGISTERS_ORIG_AX 120
+
+/* The system call that the task is in; -1: none. It is the one that runs. */
+static __always_inline __s32 syscall_of(struct task_struct *task)
+{
+	__s64 number = NO_SYSCALL;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id___some, BPF_FUNC_task_pt_regs))
+		number = ((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax;
+	else if (bpf_probe_read_kernel(&number, sizeof(number),
+				       task->stack + THREAD_SIZE - REGISTERS_SIZE + REGISTERS_ORIG_AX))
+		return NO_SYSCALL;
+	return number >= 0 && number < 4096 ? number : NO_SYSCALL;
+}
+
+/* A holder that goes to sleep takes the lock along; those who look at it shall know where it is. */
+static __always_inline void left_cpu(struct thread *thread, struct task_struct *task, bool asleep)
+{
+	struct lock_key key = {.address = thread->lock, .tgid = task->tgid};
+	__s32 syscall = asleep && thread->holding ? syscall_of(task) : NO_SYSCALL;
+	struct lock *lock;
+
+	on_off_cpu(thread, bpf_ktime_get_ns(), asleep, syscall);
+	if (syscall == NO_SYSCALL)
+		return;
+	lock = bpf_map_lookup_elem(&locks, &key);
+	if (lock && lock->holder == thread->tid)
+		lock->holder_syscall = syscall;
+}
+
+static __always_inline void came_back(struct thread *thread, struct task_struct *task)
+{
+	struct lock_key key = {.address = thread->lock, .tgid = task->tgid};
+	struct lock *lock;
+
+	if (thread->holding && thread->off_cpu_since && thread->off_cpu_syscall != NO_SYSCALL) {
+		lock = bpf_map_lookup_elem(&locks, &key);
+		if (lock && lock->holder == thread->tid)
+			lock->holder_syscall = NO_SYSCALL;
+	}
+	on_cpu_again(thread, bpf_ktime_get_ns());
 }
 
 SEC("tp_btf/sched_switch")
@@ -139,14 +185,66 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 		if (thread && thread->taking && asleep)
 			slept(thread, slot, prev->tgid);
 		else if (thread)
-			on_off_cpu(thread, bpf_ktime_get_ns(), asleep);
+			left_cpu(thread, prev, asleep);
 	}
 	if (is_traced(next)) {
 		thread = find_dealings(next->pid, DEALINGS_BUSY, 0, &slot);
 		if (thread && thread->taking)
 			woken(thread, next->tgid);
 		else if (thread)
-			on_cpu_again(thread, bpf_ktime_get_ns());
+			came_back(thread, next);
+	}
+	return 0;
+}
+
+/*
+ * The timer, on each CPU: when the thread that it interrupts holds a lock that others wait for, its stack is what they
+ * wait for. Unlike the looks of those who begin to wait, it comes at any moment of a hold.
+ */
+
+static __always_inline bool is_held_by(const struct lock *lock, __u64 address, __u32 tid, __u64 thread_pointer)
+{
+	int locked = 0;
+
+	if (lock->holder || lock->layout.lock_variable)
+		return lock->holder == tid;
+	return lock->layout.locked != UNKNOWN_OFFSET &&
+	       !bpf_probe_read_user(&locked, sizeof(locked), (void *)(address + lock->layout.locked)) && locked == 1 &&
+	       is_state_of(lock, last_holder_state(lock, address), thread_pointer);
+}
+
+static __always_inline void sample(void *ctx, struct lock *lock, __u64 address, __u32 tgid, __u32 tid)
+{
+	__u64 stack;
+
+	look_at_self(lock, tgid, holder_state(lock, address), ctx, &stack);
+	if (!stack)
+		return;
+	lock->sample_tid = tid;
+	lock->sample_stack = stack;
+	lock->sample_ns = bpf_ktime_get_ns();
+	lock->holder_stack = stack;
+}
+
+SEC("perf_event")
+int on_timer(struct bpf_perf_event_data *ctx)
+{
+	__u64 tgid_tid = bpf_get_current_pid_tgid();
+	__u32 tgid = tgid_tid >> 32, tid = tgid_tid;
+	struct traced_process *process = active ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+	__u64 pointer;
+
+	if (!process)
+		return 0;
+	pointer = thread_pointer_of((struct task_struct *)bpf_get_current_task());
+	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++) {
+		struct lock_key key = {.address = process->locks[i], .tgid = tgid};
+		struct lock *lock = bpf_map_lookup_elem(&locks, &key);
+
+		if (lock && lock->waiters && is_held_by(lock, key.address, tid, pointer)) {
+			sample(ctx, lock, key.address, tgid, tid);
+			return 0;
+		}
 	}
 	return 0;
 }
@@ -170,6 +268,16 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* The thread that runs ends while it waits: it is no waiter any more. */
+static __always_inline void give_up_waiting(struct thread *thread, __u32 tgid)
+{
+	struct lock_key key = {.address = thread->lock, .tgid = tgid};
+	struct lock *lock = thread->among_waiters ? bpf_map_lookup_elem(&locks, &key) : NULL;
+
+	if (lock)
+		leave_waiters(lock, thread, bpf_ktime_get_ns());
+}
+
 /* Ends the dealings of a thread: they are told, kept until they have been read, and never found again. */
 static __always_inline void end_thread(__u32 tgid, __u32 tid)
 {
@@ -183,6 +291,7 @@ static __always_inline void end_thread(__u32 tgid, __u32 tid)
 		if (!thread)
 			break;
 		next = thread->next - 1;
+		give_up_waiting(thread, tgid);
 		bpf_get_current_comm(thread->name, sizeof(thread->name));
 		thread->ended_ns = bpf_ktime_get_ns();
 		tell(RECORD_THREAD_ENDED, tgid, slot, 0);

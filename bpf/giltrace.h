@@ -9,6 +9,7 @@
 #ifndef GILTRACE_H
 #define GILTRACE_H
 
+#include "frame_layout.h"
 #include "histogram.h"
 #include "lock_layout.h"
 
@@ -21,26 +22,47 @@ enum wake { WAKE_UNKNOWN, WAKE_SIGNALLED, WAKE_TIMED_OUT };
 struct thread {
 	__u64 lock;
 	__u32 tgid, tid;
-	__u32 generation; /* how often the slot was freed before: the user side counts it up */
-	__u32 next;       /* slot + 1 of the same thread's dealings with another lock, or 0 */
+	__u32 instance; /* of its process */
+	__u32 next;     /* slot + 1 of the same thread's dealings with another lock, or 0 */
 	char name[THREAD_NAME_SIZE];
 	__u8 holding;
 	__u8 wait_at_start; /* the wait going on began before the trace */
 	__u8 woken_by;      /* enum wake */
 	__u8 taking;        /* it is in sem_wait for the lock */
+	__u8 among_waiters; /* the lock counts it in `waiters` */
+	__u8 pad[7];
 	__u32 failed_in_wait;
+	__u32 first_holder;                /* who held the lock when the wait began */
 	__u64 ended_ns;                    /* 0: it lives */
 	__u64 woken_at_start;              /* a semaphore's wait that began before the trace: when it ended */
 	__u64 waiting_since;               /* 0: it does not wait */
 	__u64 attempt_since;               /* when the sleep going on began */
 	__u64 attempt_switches;            /* the lock's `switches` then */
+	__u64 attempt_wall;                /* the lock's `wall_ns` then */
+	__u64 attempt_stack;               /* the holder's then */
 	__u32 attempt_holder;              /* who held the lock then; 0: unknown */
-	__u32 first_holder;                /* who held it when the wait began */
+	__u8 off_cpu_blocked;              /* asleep, not preempted */
+	__u8 pad2[3];
 	__u64 charged_ns;                  /* of the wait going on: charged to holders already */
 	__u64 off_cpu_since;               /* 0: on a CPU, or not holding */
-	__u8 off_cpu_blocked;              /* asleep, not preempted */
-	__u32 instance;                    /* of its process */
 	__u64 hold_runnable, hold_blocked; /* of the hold going on */
+	__u64 hold_syscall_ns;             /* the longest sleep in it, */
+	__s32 hold_syscall;                /* and in which system call */
+	__s32 off_cpu_syscall;
+
+	/* Stacks, by their ids; 0: unknown. */
+	__u64 thread_state;  /* where the runtime keeps this thread's frames; 0: not found yet */
+	__u64 taking_stack;  /* the holder's when it came to a semaphore */
+	__u64 first_stack;   /* the holder's when the wait began */
+	__u64 waiter_stack;  /* its own, in the wait going on */
+	__u64 call_site;     /* the Python part of that: where it let go of the lock before */
+	__u64 release_stack; /* of the last release, if that was looked at */
+	__u64 release_ns;    /* when that was, if it was voluntary; else 0 */
+	__u64 release_weight;          /* how many releases it stands for */
+	__u64 pending_releases;        /* since the last that was looked at, and that nobody waited for, */
+	__u64 pending_held_ns;         /* and the holds that they ended */
+	__u32 releases_until_look;
+	__u32 random;
 
 	__u64 acquisitions, contended, failed, timeouts, stolen, handoffs, releases, releases_forced;
 	__u64 held_runnable_ns, held_blocked_ns;
@@ -72,7 +94,19 @@ struct lock {
 	__u64 released_ns;    /* the last release; 0: none seen */
 	__u64 switches;       /* how often another thread took it than the one before */
 	__s64 interpreter;    /* its id; -1: unknown */
-	__u64 drop_requested; /* since it was taken, a waiter has asked the holder to let go */
+	__u64 requested_ns;   /* when, since it was taken, a waiter first asked the holder to let go; 0: none did */
+	__u32 waiters;        /* threads that wait now */
+	__u32 most_waiters;   /* at once, since it was taken */
+	__u64 wait_began_ns;  /* since when somebody waits; good while `waiters` is not 0 */
+	/* Runs while anybody waits, at one n-th of the speed of time where n wait: see lifecycle.h. */
+	__u64 wall_ns, wall_since;
+	/* The last look at the stack of the holder in its present hold; 0: none. */
+	__u64 holder_stack;
+	__u64 sample_ns, sample_stack; /* the last by the timer, on the holder's own CPU */
+	__u32 sample_tid;
+	__s32 holder_syscall;          /* in which the holder sleeps; -1: none */
+	__u64 load_bias;           /* of the file that it was met through */
+	__u64 interpreter_address; /* 0: unknown */
 	__u64 attempts[ATTEMPTS_BUCKETS];
 	struct histogram handoff;
 };
@@ -86,6 +120,9 @@ enum scope { SCOPE_GIVEN, SCOPE_CHILDREN, SCOPE_ALL };
 /* One file that is probed. Its layout's absolute addresses are those in the file. */
 struct file_plan {
 	struct lock_layout layout;
+	struct frame_layout frames;
+	__u32 frame_size;  /* bytes: what is read of a frame, */
+	__u32 code_size;   /* and of a code object */
 	__u64 attached_ns; /* since when it is probed; 0: not yet at all its sites */
 	__u64 unlike;      /* hits whose argument did not look like a lock */
 	__u64 senseless;   /* releases without their acquisition, or the reverse */
@@ -127,15 +164,39 @@ struct past_lock_key {
 	__u32 tgid, instance;
 };
 
+/*
+ * What grows with the number of stacks is emptied while the trace runs: the kernel side writes entries of the current
+ * `epoch` only, and the user side reads those of the one before.
+ */
+
+/* The sleeps of a waiter behind a holder, each with its stack. */
 struct pair_key {
-	__u32 slot, generation; /* of the waiter */
-	__u32 holder;           /* tid; 0: unknown */
-	__u32 pad;
+	__u64 lock;
+	__u64 waiter_stack, holder_stack;
+	__u32 tgid, instance; /* of the process */
+	__u32 waiter, holder; /* tids; holder 0: unknown */
+	__u32 epoch, pad;
 };
 
 struct pair {
 	__u64 waits;
 	__u64 wait_ns;
+	__u64 wall_ns; /* its part of the time in which anybody waited */
+};
+
+/* A place where a thread lets go of the lock. The figures are those of struct trace_release_point. */
+struct release_key {
+	__u64 lock;
+	__u64 stack;
+	__u32 tgid, instance;
+	__u32 tid, epoch;
+};
+
+struct release {
+	__u64 releases, forced;
+	__u64 held_ns;
+	__u64 outside_ns;
+	__u64 returns, back_ns;
 };
 
 /* A thread that woke from a sleep which began before the trace. */
@@ -157,14 +218,20 @@ enum lost {
 	LOST_PAIRS,     /* no room for a pair, a thread pointer or a thread that waited at the start */
 	LOST_SENSELESS, /* a release without its acquisition or the reverse: a probe hit was missed */
 	LOST_PROCESSES, /* no room for a process */
+	LOST_STACKS,    /* no room for a stack, or for what is charged to one */
 	LOST_KINDS,
 };
+
+/* What became of the attempts to read a stack: struct trace_stack_quality has the words. */
+enum walk_count { WALKS, WALKS_TORN, WALKS_MISSING, WALKS_CUT, WALK_COUNTS };
 
 enum record_type {
 	RECORD_THREAD_ENDED,
 	RECORD_PROCESS_BEGAN, /* a process that is traced from now on: forked, or a new program in a traced one */
 	RECORD_PROCESS_ENDED, /* the last thread is gone, or the program was replaced */
 	RECORD_EXECED,        /* a process within the scope runs a new program, which may have a runtime */
+	RECORD_HALF_FULL,     /* of the maps that grow with the stacks: time to empty them */
+	RECORD_HOG,           /* is a struct hog */
 };
 
 /* What the kernel side tells at once, through the ring. */
@@ -182,10 +249,25 @@ struct record {
 	__u64 time_ns;
 };
 
+/* A hold that others waited for after they had asked for the lock: begins as a struct record. */
+struct hog {
+	__u32 type;
+	__u32 tgid;
+	__u32 instance, tid;
+	__u64 lock;
+	__u64 stack;
+	__u64 start_ns, held_ns, request_to_drop_ns;
+	__u64 runnable_ns, blocked_ns, syscall_ns;
+	__s32 syscall;
+	__u32 waiters;
+};
+
+#define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
+
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 256 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 160 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct file_plan) == 104, "the same on both sides");
+_Static_assert(sizeof(struct thread) == 384 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct lock) == 240 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct file_plan) == 184, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
 _Static_assert(sizeof(struct record) == 24, "the same on both sides");
 #endif

@@ -13,18 +13,63 @@
 /* Time that a waiter slept behind one holder, to be charged in the waiter x holder matrix. */
 struct charge {
 	__u32 holder;
+	__u64 stack; /* of the holder */
 	__u64 ns;
+	__u64 wall_ns;
 	bool charged; /* there is something to charge */
 };
 
-/* Ends the sleep that is going on and says whom its time is charged to. */
-HISTOGRAM_INLINE struct charge end_sleep(struct thread *thread, __u64 now)
+/*
+ * The time in which anybody waited, shared by those who do: the lock's `wall_ns` advances by 1/n of the time that passes
+ * while n wait. What it advances by during each one's sleep adds up, over all, to that time.
+ */
+HISTOGRAM_INLINE void advance_wall(struct lock *lock, __u64 now)
+{
+	if (lock->waiters && now > lock->wall_since)
+		lock->wall_ns += (now - lock->wall_since) / lock->waiters;
+	lock->wall_since = now;
+}
+
+HISTOGRAM_INLINE void join_waiters(struct lock *lock, struct thread *thread, __u64 now)
+{
+	if (thread->among_waiters)
+		return;
+	advance_wall(lock, now);
+	if (!lock->waiters)
+		lock->wait_began_ns = now;
+	thread->among_waiters = 1;
+	lock->waiters++;
+	if (lock->waiters > lock->most_waiters)
+		lock->most_waiters = lock->waiters;
+}
+
+HISTOGRAM_INLINE void leave_waiters(struct lock *lock, struct thread *thread, __u64 now)
+{
+	if (!thread->among_waiters)
+		return;
+	advance_wall(lock, now);
+	thread->among_waiters = 0;
+	lock->waiters--;
+}
+
+/*
+ * Ends the sleep that is going on and says whom its time is charged to: of the looks at the holder's stack, the timer's
+ * within the sleep counts the most, for it may come at any moment; then `stack_now`, the one at the end of the sleep,
+ * when it is the same hold still (0: it is not); then the one at the beginning, which is the beginning of a hold too often.
+ */
+HISTOGRAM_INLINE struct charge end_sleep(struct lock *lock, struct thread *thread, __u64 now, __u64 stack_now)
 {
 	struct charge charge = {};
 
 	if (thread->attempt_since) {
+		advance_wall(lock, now);
 		charge.holder = thread->attempt_holder;
+		if (lock->sample_ns > thread->attempt_since && lock->sample_tid == thread->attempt_holder)
+			charge.stack = lock->sample_stack;
+		else
+			charge.stack = stack_now ? stack_now : thread->attempt_stack;
 		charge.ns = now - thread->attempt_since;
+		charge.wall_ns = lock->wall_ns - thread->attempt_wall;
 		charge.charged = true;
 		thread->charged_ns += charge.ns;
 		thread->attempt_since = 0;
@@ -33,10 +78,11 @@ HISTOGRAM_INLINE struct charge end_sleep(struct thread *thread, __u64 now)
 }
 
 /*
- * The thread found the lock held by `holder` (0: unknown) and goes to sleep. When it has slept in this wait before,
- * that attempt failed; one that began before the trace is not counted.
+ * The thread found the lock held by `holder` (0: unknown), who runs `stack` (0: unknown), and goes to sleep. When it has
+ * slept in this wait before, that attempt failed; one that began before the trace is not counted.
  */
-HISTOGRAM_INLINE struct charge on_blocked(const struct lock *lock, struct thread *thread, __u64 now, __u32 holder)
+HISTOGRAM_INLINE struct charge on_blocked(struct lock *lock, struct thread *thread, __u64 now, __u32 holder,
+					  __u64 stack)
 {
 	struct charge charge = {};
 
@@ -45,8 +91,11 @@ HISTOGRAM_INLINE struct charge on_blocked(const struct lock *lock, struct thread
 		thread->failed_in_wait = 0;
 		thread->charged_ns = 0;
 		thread->first_holder = holder;
+		thread->first_stack = stack;
 	} else if (thread->attempt_since) {
-		charge = end_sleep(thread, now);
+		bool same_hold = lock->switches == thread->attempt_switches && holder == thread->attempt_holder;
+
+		charge = end_sleep(lock, thread, now, same_hold ? stack : 0);
 		thread->failed++;
 		thread->failed_in_wait++;
 		if (thread->woken_by == WAKE_TIMED_OUT)
@@ -54,10 +103,15 @@ HISTOGRAM_INLINE struct charge on_blocked(const struct lock *lock, struct thread
 		else if (thread->woken_by == WAKE_SIGNALLED)
 			thread->stolen++;
 	}
+	join_waiters(lock, thread, now);
 	thread->woken_by = WAKE_UNKNOWN;
 	thread->attempt_since = now;
+	thread->attempt_wall = lock->wall_ns;
 	thread->attempt_switches = lock->switches;
 	thread->attempt_holder = holder;
+	thread->attempt_stack = stack;
+	if (stack)
+		lock->holder_stack = stack;
 	return charge;
 }
 
@@ -65,13 +119,13 @@ HISTOGRAM_INLINE struct charge on_blocked(const struct lock *lock, struct thread
  * A sleep ended; whether it failed shows the next event: another sleep, or an acquisition. When it lasted for the whole
  * interval and the lock stayed with one thread meanwhile, the runtime asks that thread to drop it.
  */
-HISTOGRAM_INLINE void on_waited(struct lock *lock, struct thread *thread, bool timed_out)
+HISTOGRAM_INLINE void on_waited(struct lock *lock, struct thread *thread, __u64 now, bool timed_out)
 {
 	bool held = lock->holder || !lock->known;
 
 	thread->woken_by = timed_out ? WAKE_TIMED_OUT : WAKE_SIGNALLED;
-	if (timed_out && held && lock->switches == thread->attempt_switches)
-		lock->drop_requested = 1;
+	if (timed_out && held && lock->switches == thread->attempt_switches && !lock->requested_ns)
+		lock->requested_ns = now;
 }
 
 /* Without an interval there are no timeouts and no requests: who wakes up was woken by a release. */
@@ -87,6 +141,7 @@ HISTOGRAM_INLINE void on_wait_at_start(struct thread *thread, __u64 start)
 	thread->waiting_since = start;
 	thread->wait_at_start = 1;
 	thread->first_holder = 0;
+	thread->first_stack = 0;
 	thread->failed_in_wait = 0;
 	thread->charged_ns = 0;
 }
@@ -97,7 +152,7 @@ HISTOGRAM_INLINE void on_wait_at_start(struct thread *thread, __u64 start)
  */
 HISTOGRAM_INLINE struct charge end_wait(struct lock *lock, struct thread *thread, __u64 now, bool *finished_wait)
 {
-	struct charge charge = end_sleep(thread, now);
+	struct charge charge = end_sleep(lock, thread, now, 0);
 	__u64 waited = now - thread->waiting_since;
 	__u32 bucket = attempts_bucket(thread->failed_in_wait);
 
@@ -115,6 +170,7 @@ HISTOGRAM_INLINE struct charge end_wait(struct lock *lock, struct thread *thread
 		if (lock->released_ns > thread->waiting_since && lock->released_ns <= now)
 			histogram_add(&lock->handoff, now - lock->released_ns);
 	}
+	leave_waiters(lock, thread, now);
 	thread->waiting_since = 0;
 	return charge;
 }
@@ -128,8 +184,13 @@ HISTOGRAM_INLINE bool on_acquired(struct lock *lock, struct thread *thread, __u6
 	thread->holding = 1;
 	thread->hold_runnable = 0;
 	thread->hold_blocked = 0;
+	thread->hold_syscall = -1;
+	thread->hold_syscall_ns = 0;
 	lock->known = 1;
-	lock->drop_requested = 0;
+	lock->requested_ns = 0;
+	lock->most_waiters = lock->waiters;
+	lock->holder_stack = 0;
+	lock->holder_syscall = -1;
 	lock->switches += lock->last_tid != thread->tid;
 	lock->last_tid = thread->tid;
 	lock->holder = thread->tid;
@@ -143,7 +204,7 @@ HISTOGRAM_INLINE bool on_released(struct lock *lock, struct thread *thread, __u6
 	bool senseless = false;
 
 	thread->releases++;
-	thread->releases_forced += lock->drop_requested;
+	thread->releases_forced += lock->requested_ns != 0;
 	if (lock->holder == thread->tid) {
 		histogram_add(&thread->hold, now - lock->acquired_ns);
 		thread->held_runnable_ns += thread->hold_runnable;
@@ -170,22 +231,32 @@ HISTOGRAM_INLINE void on_switched(struct thread *thread)
 	thread->releases_forced++;
 }
 
-/* The scheduler takes the thread off its CPU or puts it back; only what happens within a hold counts. */
-HISTOGRAM_INLINE void on_off_cpu(struct thread *thread, __u64 now, bool blocked)
+/*
+ * The scheduler takes the thread off its CPU or puts it back; only what happens within a hold counts. `syscall`: the
+ * system call that it sleeps in, -1: none.
+ */
+HISTOGRAM_INLINE void on_off_cpu(struct thread *thread, __u64 now, bool blocked, __s32 syscall)
 {
 	if (!thread->holding)
 		return;
 	thread->off_cpu_since = now;
 	thread->off_cpu_blocked = blocked;
+	thread->off_cpu_syscall = syscall;
 }
 
 HISTOGRAM_INLINE void on_cpu_again(struct thread *thread, __u64 now)
 {
+	__u64 away = now - thread->off_cpu_since;
+
 	if (thread->holding && thread->off_cpu_since) {
 		if (thread->off_cpu_blocked)
-			thread->hold_blocked += now - thread->off_cpu_since;
+			thread->hold_blocked += away;
 		else
-			thread->hold_runnable += now - thread->off_cpu_since;
+			thread->hold_runnable += away;
+		if (thread->off_cpu_blocked && thread->off_cpu_syscall >= 0 && away > thread->hold_syscall_ns) {
+			thread->hold_syscall_ns = away;
+			thread->hold_syscall = thread->off_cpu_syscall;
+		}
 	}
 	thread->off_cpu_since = 0;
 }

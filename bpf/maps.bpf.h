@@ -18,6 +18,10 @@ const volatile __u32 scope = SCOPE_GIVEN;
 volatile bool active;
 __u64 start_ns; /* when it began */
 __u64 forked;   /* processes that the traced ones forked */
+/* What grows with the number of stacks (bpf/giltrace.h), and how many entries of this epoch there are. */
+volatile __u32 epoch;
+__u64 entries;
+const volatile __u64 entries_half = 1;
 __u64 lost[LOST_KINDS];
 
 /* The sizes are set at load time. */
@@ -98,6 +102,30 @@ struct {
 } pairs SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct release_key);
+	__type(value, struct release);
+	__uint(max_entries, 1);
+} releases SEC(".maps");
+
+/* No program reads it: the user side writes to it to wait for the programs that run (see user/capture/drain.c). */
+struct inner_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+};
+
+struct inner_map barrier_inner SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__type(key, __u32);
+	__uint(max_entries, 1);
+	__array(values, struct inner_map);
+} barrier SEC(".maps") = {.values = {&barrier_inner}};
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 65536);
 } records SEC(".maps");
@@ -122,6 +150,13 @@ static __always_inline void tell(enum record_type type, __u32 tgid, __u32 subjec
 	record->parent = detail;
 	record->time_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(record, 0);
+}
+
+/* A new entry in one of the maps that are emptied by epoch: in time the user side is told. */
+static __always_inline void count_entry(void)
+{
+	if (__sync_fetch_and_add(&entries, 1) == entries_half)
+		tell(RECORD_HALF_FULL, 0, 0, 0);
 }
 
 static __always_inline __u64 thread_pointer_of(struct task_struct *task)

@@ -24,16 +24,20 @@ enum { false = 0, true = 1 };
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+enum { BPF_F_USER_STACK = 1 << 8 };
+enum bpf_func_id___some { BPF_FUNC_task_pt_regs = 175, BPF_FUNC_loop = 181 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct pt_regs { /* x86-64 */
-	unsigned long ax, si, di, ip, sp;
+	unsigned long r15, r14, r13, r12, bp, bx, ax, si, di, orig_ax, ip, sp;
 };
 
 struct thread_struct { /* x86-64 */
@@ -56,6 +60,7 @@ struct task_struct {
 	struct task_struct *group_leader, *real_parent;
 	struct signal_struct *signal;
 	struct thread_struct thread;
+	void *stack;
 };
 
 struct task_struct___before_5_14 {

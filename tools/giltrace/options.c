@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char help[] =
+static const char help_begin[] =
 	"giltrace shows who holds Python's global interpreter lock, who waits for it, and for how long.\n"
 	"\n"
 	"  giltrace -p PID [-d SECONDS] [options]    trace a running process, then report\n"
@@ -22,7 +22,15 @@ static const char help[] =
 	"  -p, --pid=PID           the process; can be given up to 64 times\n"
 	"      --follow            also its children and their children, those there are and those to come\n"
 	"  -d, --duration=SECONDS  how long; without it until all that is traced ends or Ctrl-C\n"
-	"      --json[=FILE]       a report in JSON to FILE, or to stdout instead of the text\n"
+	"\n"
+	"reports, any number of them:\n";
+
+static const char help_end[] =
+	"      --flame-kind=KIND   what the reports of stacks show: blame (who had the lock while others\n"
+	"                          waited; the default), wait (who waited) or hold (who had it)\n"
+	"\n"
+	"      --stacks=KIND       the frames that stacks have: python, native, both or none\n"
+	"      --depth=N           the most frames of a stack, 1 to 128 (the default)\n"
 	"      --probes=all|waits  all: each acquisition and release, exact (the default)\n"
 	"                          waits: only waiting threads are probed; free where nobody waits\n"
 	"      --max-threads=N     room for N threads at the same time\n"
@@ -35,23 +43,62 @@ static const char help[] =
 	"prints the report, a second one aborts. Exit status: 0 ok, 1 failure, 2 usage, 3 no such process\n"
 	"or it has no GIL, 4 permission, 5 more lost than --max-loss.\n";
 
-enum { OPTION_JSON = 256, OPTION_ALL, OPTION_FOLLOW, OPTION_PROBES, OPTION_MAX_THREADS, OPTION_MAX_LOSS, OPTION_VERSION, OPTION_HELP };
+enum {
+	OPTION_ALL = 256,
+	OPTION_FOLLOW,
+	OPTION_PROBES,
+	OPTION_FLAME_KIND,
+	OPTION_STACKS,
+	OPTION_DEPTH,
+	OPTION_MAX_THREADS,
+	OPTION_MAX_LOSS,
+	OPTION_VERSION,
+	OPTION_HELP,
+	OPTION_REPORTS, /* the first of the formats; theirs are the last */
+};
 
-static const struct option long_options[] = {
+static const struct option fixed_options[] = {
 	{"pid", required_argument, NULL, 'p'},
 	{"all", no_argument, NULL, OPTION_ALL},
 	{"follow", no_argument, NULL, OPTION_FOLLOW},
 	{"duration", required_argument, NULL, 'd'},
-	{"json", optional_argument, NULL, OPTION_JSON},
 	{"probes", required_argument, NULL, OPTION_PROBES},
+	{"flame-kind", required_argument, NULL, OPTION_FLAME_KIND},
+	{"stacks", required_argument, NULL, OPTION_STACKS},
+	{"depth", required_argument, NULL, OPTION_DEPTH},
 	{"max-threads", required_argument, NULL, OPTION_MAX_THREADS},
 	{"max-loss", required_argument, NULL, OPTION_MAX_LOSS},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
-	{0},
 };
+
+#define FIXED_OPTIONS (sizeof(fixed_options) / sizeof(*fixed_options))
+
+/* The options above, one for each report format, and the end. */
+static void list_options(struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1])
+{
+	memcpy(list, fixed_options, sizeof(fixed_options));
+	for (int i = 0; i < REPORT_FORMATS; i++)
+		list[FIXED_OPTIONS + i] = (struct option){
+			report_formats[i].option, report_formats[i].optional ? optional_argument : required_argument,
+			NULL, OPTION_REPORTS + i};
+	list[FIXED_OPTIONS + REPORT_FORMATS] = (struct option){0};
+}
+
+static int print_help(void)
+{
+	char option[64];
+
+	fputs(help_begin, stdout);
+	for (size_t i = 0; i < REPORT_FORMATS; i++) {
+		snprintf(option, sizeof(option), "--%s%s", report_formats[i].option, report_formats[i].argument);
+		printf("      %-19s %s\n", option, report_formats[i].help);
+	}
+	fputs(help_end, stdout);
+	return fflush(stdout) ? STATUS_FAILURE : STATUS_OK;
+}
 
 __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
 {
@@ -84,15 +131,57 @@ static bool parse_real(const char *text, double least, double most, double *out)
 	return !errno && end != text && !*end && isfinite(*out) && *out >= least && *out <= most;
 }
 
+/* The place of a word in a list, or -1. */
+static int find_word(const char *const *words, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(words[i], text))
+			return (int)i;
+	return -1;
+}
+
 static int parse_probes(struct options *options, const char *text)
 {
-	if (!strcmp(text, "all"))
-		options->level = TRACE_ALL;
-	else if (!strcmp(text, "waits"))
-		options->level = TRACE_WAITS;
-	else
+	static const char *const levels[] = {[TRACE_ALL] = "all", [TRACE_WAITS] = "waits"};
+	int level = find_word(levels, 2, text);
+
+	if (level < 0)
 		return usage("--probes takes all or waits, not \"%s\"", text);
+	options->level = (enum trace_level)level;
 	return -1;
+}
+
+static int parse_stacks(struct options *options, const char *text)
+{
+	static const char *const stacks[] = {
+		[TRACE_STACKS_NONE] = "none",
+		[TRACE_STACKS_PYTHON] = "python",
+		[TRACE_STACKS_NATIVE] = "native",
+		[TRACE_STACKS_BOTH] = "both",
+	};
+	int level = find_word(stacks, 4, text);
+
+	if (level < 0)
+		return usage("--stacks takes python, native, both or none, not \"%s\"", text);
+	options->stacks = (enum trace_stacks)level;
+	return -1;
+}
+
+static int parse_flame_kind(struct options *options, const char *text)
+{
+	for (enum flame_kind kind = 0; kind < FLAME_KINDS; kind++) {
+		if (!strcmp(flame_kind_name(kind), text)) {
+			options->flame_kind = kind;
+			return -1;
+		}
+	}
+	return usage("--flame-kind takes blame, wait or hold, not \"%s\"", text);
+}
+
+static int parse_report(struct options *options, size_t format, const char *text)
+{
+	options->reports.of[format] = text ? text : "-";
+	return *options->reports.of[format] ? -1 : usage("--%s= needs a file's name", report_formats[format].option);
 }
 
 static int add_pid(struct options *options, const char *text)
@@ -135,11 +224,17 @@ static int parse_option(struct options *options, int option, const char *text)
 			return usage("-d takes seconds above 0, not \"%s\"", text);
 		options->duration_ns = (uint64_t)(real * 1e9);
 		return -1;
-	case OPTION_JSON:
-		options->json = text ? text : "-";
-		return *options->json ? -1 : usage("--json= needs a file's name");
 	case OPTION_PROBES:
 		return parse_probes(options, text);
+	case OPTION_FLAME_KIND:
+		return parse_flame_kind(options, text);
+	case OPTION_STACKS:
+		return parse_stacks(options, text);
+	case OPTION_DEPTH:
+		if (!parse_number(text, 1, OPTIONS_MAX_DEPTH, &number))
+			return usage("--depth takes a number from 1 to %d, not \"%s\"", OPTIONS_MAX_DEPTH, text);
+		options->depth = (uint32_t)number;
+		return -1;
 	case OPTION_MAX_THREADS:
 		if (!parse_number(text, 1, 65536, &number))
 			return usage("--max-threads takes a number from 1 to 65536, not \"%s\"", text);
@@ -159,11 +254,48 @@ static int parse_option(struct options *options, int option, const char *text)
 		printf("giltrace %s\n", GILTRACE_VERSION);
 		return fflush(stdout) ? STATUS_FAILURE : STATUS_OK;
 	case OPTION_HELP:
-		fputs(help, stdout);
-		return fflush(stdout) ? STATUS_FAILURE : STATUS_OK;
-	default: /* getopt_long has said what is wrong */
-		return STATUS_USAGE;
+		return print_help();
+	default:
+		if (option >= OPTION_REPORTS)
+			return parse_report(options, (size_t)(option - OPTION_REPORTS), text);
+		return STATUS_USAGE; /* getopt_long has said what is wrong */
 	}
+}
+
+/* Two reports in one file would be none. */
+static int check_files(const struct report_paths *paths)
+{
+	for (size_t i = 0; i < REPORT_FORMATS; i++) {
+		for (size_t j = 0; j < i; j++) {
+			const char *a = paths->of[j], *b = paths->of[i];
+
+			if (!a || !b)
+				continue;
+			if (reports__is_stdout(a) && reports__is_stdout(b))
+				return usage("only one report can go to stdout, not --%s and --%s",
+					     report_formats[j].option, report_formats[i].option);
+			if (!strcmp(a, b) && strncmp(a, "/dev/", 5) != 0)
+				return usage("--%s and --%s cannot both go to %s", report_formats[j].option,
+					     report_formats[i].option, a);
+		}
+	}
+	return -1;
+}
+
+/* What was asked for cannot be known with what was asked for besides. */
+static int check_reports(const struct options *options)
+{
+	for (size_t i = 0; i < REPORT_FORMATS; i++) {
+		const struct report_format *format = &report_formats[i];
+
+		if (!options->reports.of[i] || !format->of_stacks)
+			continue;
+		if (options->stacks == TRACE_STACKS_NONE)
+			return usage("--%s is made of stacks: not with --stacks=none", format->option);
+		if (options->flame_kind == FLAME_HOLD && options->level == TRACE_WAITS)
+			return usage("--flame-kind=hold needs --probes=all: with waits, holds are not seen");
+	}
+	return check_files(&options->reports);
 }
 
 static int check(const struct options *options, int argc, char **argv)
@@ -181,21 +313,23 @@ static int check(const struct options *options, int argc, char **argv)
 		return usage("either -p PID or -- COMMAND, not both");
 	if (!options->pid_count && !options->command && options->scope != TRACE_EVERYTHING)
 		return usage("which process? Give -p PID, -- COMMAND or --all");
-	return -1;
+	return check_reports(options);
 }
 
 int options__parse(struct options *options, int argc, char **argv)
 {
+	struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1];
 	int option, status;
 
-	*options = (struct options){.max_loss_pct = -1};
+	*options = (struct options){.max_loss_pct = -1, .stacks = TRACE_STACKS_PYTHON, .depth = OPTIONS_MAX_DEPTH};
+	list_options(list);
 	if (argc > 1 && !strcmp(argv[1], "doctor")) {
 		options->subcommand = COMMAND_DOCTOR;
 		argv[1] = argv[0]; /* getopt begins its messages with it */
 		argv++;
 		argc--;
 	}
-	while ((option = getopt_long(argc, argv, "+p:d:qv", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+p:d:qv", list, NULL)) != -1) {
 		status = parse_option(options, option, optarg);
 		if (status != -1)
 			return status;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tools/giltrace/reports.h"
 #include "user/trace/trace.h"
 
 /* The documented exit statuses. */
@@ -21,7 +22,8 @@ enum exit_status {
 
 enum subcommand { COMMAND_TRACE, COMMAND_DOCTOR };
 
-#define OPTIONS_MAX_PIDS 64
+#define OPTIONS_MAX_PIDS  64
+#define OPTIONS_MAX_DEPTH 128
 
 struct options {
 	enum subcommand subcommand;
@@ -31,7 +33,10 @@ struct options {
 	char **command;       /* after "--", NULL-terminated, or NULL */
 	uint64_t duration_ns; /* 0: until it ends or is interrupted */
 	enum trace_level level;
-	const char *json; /* the file's name, "-" for stdout, or NULL */
+	struct report_paths reports;
+	enum flame_kind flame_kind;
+	enum trace_stacks stacks;
+	uint32_t depth; /* the most frames of a stack */
 	uint32_t max_threads;
 	double max_loss_pct; /* negative: any */
 	bool quiet, verbose;

@@ -11,8 +11,6 @@
 
 #include "tools/giltrace/commands.h"
 #include "user/capture/capture.h"
-#include "user/report/json.h"
-#include "user/report/output.h"
 #include "user/report/text.h"
 #include "user/target/launch.h"
 #include "user/target/plan.h"
@@ -33,7 +31,7 @@ struct session {
 	struct capture *capture;
 	struct launch *launch; /* of a command that we started */
 	struct trace *trace;
-	struct output json;
+	struct report_outputs outputs;
 	int signals; /* a signalfd: the first SIGINT or SIGTERM ends the trace */
 	char why[WHY_SIZE];
 };
@@ -102,6 +100,8 @@ static int open_capture(struct session *session)
 		.scope = session->options->scope,
 		.started = session->options->command != NULL,
 		.unfiltered = session->options->pid_count > MOST_FILTERED,
+		.stacks = session->options->stacks,
+		.depth = session->options->depth,
 		.max_threads = session->options->max_threads,
 	};
 
@@ -193,14 +193,13 @@ static int attach(struct session *session)
 static int prepare(struct session *session)
 {
 	const struct options *options = session->options;
+	const char *path;
 	int err;
 
-	if (options->json) {
-		err = output__open(&session->json, options->json);
-		if (err) {
-			snprintf(session->why, WHY_SIZE, "cannot write %s: %s", options->json, strerror(-err));
-			return -EIO;
-		}
+	err = reports__open(&options->reports, &session->outputs, &path);
+	if (err) {
+		snprintf(session->why, WHY_SIZE, "cannot write %s: %s", path, strerror(-err));
+		return -EIO;
 	}
 	session->trace = trace__new();
 	err = session->trace ? catch_signals(session) : -ENOMEM;
@@ -233,28 +232,14 @@ static void run(struct session *session)
 	release_signals(session);
 }
 
-static int write_json(struct session *session)
-{
-	int err;
-
-	if (!session->options->json)
-		return 0;
-	err = report__json(session->trace, session->json.stream);
-	if (err)
-		output__abandon(&session->json);
-	else
-		err = output__commit(&session->json);
-	if (err)
-		complain("cannot write %s: %s", session->options->json, strerror(-err));
-	return err;
-}
-
 static int write_text(struct session *session)
 {
-	const char *json = session->options->json;
-	bool stdout_taken = json && (!strcmp(json, "-") || !strcmp(json, "/dev/stdout"));
+	bool stdout_taken = false;
 	int err;
 
+	for (size_t i = 0; i < REPORT_FORMATS; i++)
+		if (session->options->reports.of[i])
+			stdout_taken |= reports__is_stdout(session->options->reports.of[i]);
 	if (session->options->quiet || stdout_taken)
 		return 0;
 	err = report__text(session->trace, stdout);
@@ -274,7 +259,7 @@ static double lost_pct(const struct trace *trace)
 static int report(struct session *session)
 {
 	int err = capture__collect(session->capture, session->trace);
-	int json_err, text_err;
+	int files_err, text_err;
 
 	if (err) {
 		complain("cannot read the figures: %s", strerror(-err));
@@ -286,9 +271,10 @@ static int report(struct session *session)
 		complain("%s", session->why);
 		return status_of(err);
 	}
-	json_err = write_json(session);
+	files_err = reports__write(&session->options->reports, &session->outputs, session->trace,
+				   session->options->flame_kind);
 	text_err = write_text(session);
-	if (json_err || text_err)
+	if (files_err || text_err)
 		return STATUS_FAILURE;
 	if (session->options->max_loss_pct >= 0 && lost_pct(session->trace) > session->options->max_loss_pct) {
 		complain("%.3g %% of the events were lost, more than --max-loss allows", lost_pct(session->trace));
@@ -299,7 +285,7 @@ static int report(struct session *session)
 
 static void free_session(struct session *session)
 {
-	output__abandon(&session->json);
+	reports__abandon(&session->outputs);
 	capture__free(session->capture);
 	launch__free(session->launch);
 	for (size_t i = 0; i < OPTIONS_MAX_PIDS; i++) {

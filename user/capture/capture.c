@@ -14,9 +14,12 @@
 
 #include "user/capture/capture_state.h"
 #include "user/capture/discovery.h"
+#include "user/capture/drain.h"
 #include "user/capture/files.h"
 #include "user/capture/links.h"
 #include "user/capture/price.h"
+#include "user/capture/stack_table.h"
+#include "user/capture/timer.h"
 #include "user/target/plan.h"
 #include "user/target/process.h"
 #include "user/target/process_list.h"
@@ -24,6 +27,12 @@
 #define MIN_THREADS 768
 #define MAX_THREADS 65536
 #define MAX_PAIRS   16384
+
+/* What stacks need, when they are asked for. */
+#define MAX_RELEASES  8192
+#define MAX_TOLD      16384 /* stacks; those that are forgotten are told again */
+#define MAX_WALKS     64    /* at the same time, those of preempted threads among them */
+#define STACKS_BYTES  (1U << 19)
 
 /* Of the given processes, and of those that the other scopes find. */
 #define GIVEN_LOCKS     64
@@ -56,6 +65,24 @@ static uint32_t slots_for(const struct capture_options *options)
 	if (!options->max_threads && wanted < MIN_THREADS)
 		wanted = MIN_THREADS;
 	return wanted > MAX_THREADS ? MAX_THREADS : (uint32_t)wanted;
+}
+
+static void size_stacks(struct giltrace_bpf *bpf, const struct capture_options *options)
+{
+	bool python = options->stacks == TRACE_STACKS_PYTHON || options->stacks == TRACE_STACKS_BOTH;
+
+	bpf->rodata->python_stacks = python;
+	bpf->rodata->native_stacks = options->stacks == TRACE_STACKS_NATIVE || options->stacks == TRACE_STACKS_BOTH;
+	bpf->rodata->python_depth = options->depth ? options->depth : PYTHON_DEPTH;
+	bpf->rodata->entries_half = MAX_RELEASES / 2;
+	bpf_program__set_autoload(bpf->progs.on_timer, options->stacks != TRACE_STACKS_NONE);
+	if (options->stacks == TRACE_STACKS_NONE)
+		return;
+	bpf_map__set_max_entries(bpf->maps.releases, MAX_RELEASES);
+	bpf_map__set_max_entries(bpf->maps.told_stacks, MAX_TOLD);
+	bpf_map__set_max_entries(bpf->maps.walks, MAX_WALKS);
+	bpf_map__set_max_entries(bpf->maps.free_walks, MAX_WALKS);
+	bpf_map__set_max_entries(bpf->maps.new_stacks, STACKS_BYTES);
 }
 
 static void size_maps(struct giltrace_bpf *bpf, uint32_t slots, enum trace_scope scope)
@@ -118,12 +145,11 @@ static int explain_load(int err, char *why, size_t why_size)
 	return -ENOTSUP;
 }
 
-static int fill_free_slots(struct capture *capture)
+/* Puts the numbers of all there are into a queue of those that are free. */
+static int fill_queue(const struct bpf_map *queue)
 {
-	int fd = bpf_map__fd(capture->bpf->maps.free_slots);
-
-	for (uint32_t slot = 0; slot < capture->slots; slot++)
-		if (bpf_map_update_elem(fd, NULL, &slot, BPF_ANY))
+	for (uint32_t number = 0; number < bpf_map__max_entries(queue); number++)
+		if (bpf_map_update_elem(bpf_map__fd(queue), NULL, &number, BPF_ANY))
 			return -errno;
 	return 0;
 }
@@ -143,7 +169,33 @@ static void process_ended(struct capture *capture, const struct record *record)
 		life->ended_ns = record->time_ns;
 		life->execed = record->execed;
 	}
+	stack_table__forget(capture->stacks, record->tgid, record->instance);
 	capture__harvest_locks(capture);
+}
+
+static void add_hog(struct capture *capture, const struct hog *hog)
+{
+	const struct life *life = lives__get(&capture->lives, hog->tgid, hog->instance);
+	struct trace_hog into = {
+		.pid = hog->tgid,
+		.tid = hog->tid,
+		.gil = hog->lock,
+		.start_ns = hog->start_ns,
+		.held_ns = hog->held_ns,
+		.request_to_drop_ns = hog->request_to_drop_ns,
+		.waiters = hog->waiters,
+		.runnable_ns = hog->runnable_ns,
+		.blocked_ns = hog->blocked_ns,
+		.syscall = hog->syscall,
+		.syscall_ns = hog->syscall_ns,
+	};
+
+	ring_buffer__consume(capture->stack_ring); /* its stack was told before */
+	into.stack = stack_table__find(capture->stacks, hog->stack);
+	if (life)
+		into.process = capture__number_of(capture, life);
+	if (!life || trace__add_hog(capture->harvested, &into))
+		capture->harvested->lost.stacks++;
 }
 
 static int handle_record(void *context, void *data, size_t size)
@@ -162,6 +214,13 @@ static int handle_record(void *context, void *data, size_t size)
 		break;
 	case RECORD_PROCESS_ENDED:
 		process_ended(capture, record);
+		break;
+	case RECORD_HALF_FULL:
+		capture->half_full = true;
+		break;
+	case RECORD_HOG:
+		if (size >= sizeof(struct hog))
+			add_hog(capture, data);
 		break;
 	case RECORD_EXECED:
 		capture->execed = true;
@@ -182,17 +241,24 @@ static int load(struct capture *capture, const struct capture_options *options)
 	capture->bpf = bpf;
 	links__prepare(bpf, capture->multi);
 	size_maps(bpf, capture->slots, options->scope);
+	size_stacks(bpf, options);
 	bpf->rodata->waits_only = options->level == TRACE_WAITS;
 	bpf->rodata->scope = (uint32_t)options->scope;
 	bpf_program__set_autoload(bpf->progs.on_sched_switch, options->level == TRACE_ALL);
 	err = giltrace_bpf__load(bpf);
 	if (err)
 		return err;
-	err = fill_free_slots(capture);
+	err = fill_queue(bpf->maps.free_slots);
+	if (!err && options->stacks != TRACE_STACKS_NONE)
+		err = fill_queue(bpf->maps.free_walks);
 	if (err)
 		return err;
 	capture->ring = ring_buffer__new(bpf_map__fd(bpf->maps.records), handle_record, capture, NULL);
-	return capture->ring ? 0 : -errno;
+	if (!capture->ring)
+		return -errno;
+	capture->stack_ring =
+		ring_buffer__new(bpf_map__fd(bpf->maps.new_stacks), stack_table__take, capture->stacks, NULL);
+	return capture->stack_ring ? 0 : -errno;
 }
 
 int capture__open(const struct capture_options *options, struct capture **out, char *why, size_t why_size)
@@ -208,9 +274,10 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 	capture->unfiltered = options->unfiltered || options->scope != TRACE_GIVEN;
 	capture->multi = links__multi_supported();
 	capture->slots = slots_for(options);
-	capture->generations = calloc(capture->slots, sizeof(*capture->generations));
+	capture->stack_level = options->stacks;
 	capture->harvested = trace__new();
-	if (!capture->generations || !capture->harvested) {
+	capture->stacks = capture->harvested ? stack_table__new(capture) : NULL;
+	if (!capture->stacks) {
 		capture__free(capture);
 		return -ENOMEM;
 	}
@@ -428,12 +495,15 @@ static int begin_scope(struct capture *capture)
 	return found;
 }
 
+/* The timer is a help: where there are no perf events the waiters' own looks must do. */
 int capture__activate(struct capture *capture)
 {
 	int err = giltrace_bpf__attach(capture->bpf);
 
 	if (err)
 		return err;
+	if (capture->stack_level != TRACE_STACKS_NONE)
+		timer__start(capture->bpf, &capture->timer);
 	capture->start_ns = capture->bpf->bss->start_ns = capture__now();
 	capture->bpf->bss->active = true;
 	for (size_t i = 0; i < capture->given_count && !err; i++)
@@ -466,15 +536,21 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 	uint64_t end_ns = duration_ns ? capture->start_ns + duration_ns : 0;
 	struct pollfd fds[] = {
 		{.fd = ring_buffer__epoll_fd(capture->ring), .events = POLLIN},
+		{.fd = ring_buffer__epoll_fd(capture->stack_ring), .events = POLLIN},
 		{.fd = stop_fd, .events = POLLIN},
 	};
 
 	for (;;) {
 		int next_look_ms = discovery__go_on(capture->discovery, capture__now());
-		int ready = poll(fds, 2, timeout_ms(end_ns, next_look_ms));
+		int ready = poll(fds, 3, timeout_ms(end_ns, next_look_ms));
 
+		ring_buffer__consume(capture->stack_ring);
 		ring_buffer__consume(capture->ring);
-		if (ready > 0 && fds[1].revents)
+		if (capture->half_full) {
+			capture->half_full = false;
+			drain__all(capture);
+		}
+		if (ready > 0 && fds[2].revents)
 			return CAPTURE_STOPPED;
 		if (is_deserted(capture))
 			return capture->execed && capture->lives.count == 1 ? CAPTURE_EXECED : CAPTURE_EXITED;
@@ -493,6 +569,8 @@ void capture__stop(struct capture *capture)
 
 void capture__detach(struct capture *capture)
 {
+	timer__stop(capture->timer);
+	capture->timer = NULL;
 	if (capture->files)
 		files__detach(capture->files);
 	if (capture->bpf)
@@ -509,10 +587,10 @@ void capture__free(struct capture *capture)
 	files__free(capture->files);
 	lives__clear(&capture->lives);
 	ring_buffer__free(capture->ring);
+	ring_buffer__free(capture->stack_ring);
+	stack_table__free(capture->stacks);
 	giltrace_bpf__destroy(capture->bpf);
 	trace__free(capture->harvested);
-	free(capture->generations);
-	free(capture->ended);
 	free(capture->given);
 	free(capture->given_bias);
 	free(capture);

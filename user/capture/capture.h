@@ -22,6 +22,8 @@ struct process;
 struct capture_options {
 	enum trace_level level;
 	enum trace_scope scope;
+	enum trace_stacks stacks;
+	uint32_t depth; /* Python frames of a stack that are read, 1 to PYTHON_DEPTH; 0: as many as can be */
 	bool started;         /* the given processes are held before their runtime's first step */
 	bool unfiltered;      /* let probes hit in every process that has the file: for many processes of one file */
 	uint32_t max_threads; /* slots for threads that live at the same time; 0: enough for processes with `threads` */

@@ -12,22 +12,19 @@
 #include "user/capture/capture.h"
 #include "user/capture/lives.h"
 
-/* Whose slot it was: pairs outlive the threads that made them. */
-struct slot_owner {
-	uint32_t slot, generation;
-	uint32_t tgid, instance, tid;
-	uint64_t lock;
-};
-
 struct capture {
 	struct giltrace_bpf *bpf;
 	struct ring_buffer *ring;
+	struct ring_buffer *stack_ring; /* consumed before the other, whose records name stacks */
+	struct timer *timer;
+	struct stack_table *stacks;
 	struct files *files;
 	struct discovery *discovery;
 	struct lives lives;
 	bool multi, unfiltered, started;
 	enum trace_level level;
 	enum trace_scope scope;
+	enum trace_stacks stack_level;
 	/* The processes that were given, and for each the load bias of its runtime (0: it has none). */
 	const struct process **given;
 	uint64_t *given_bias;
@@ -35,19 +32,21 @@ struct capture {
 	double cost_ns_per_hit;
 	uint64_t start_ns, stop_ns; /* 0: not yet */
 	bool execed;
+	bool half_full; /* the maps that grow with the stacks */
 	uint32_t slots;
-	uint32_t *generations; /* of each slot: how often it was freed */
-	/* Threads that ended, and the pairs of those whose slots were freed. */
+	/* What was read while the trace runs: threads and processes that ended, blame, release points, hogs; stacks. */
 	struct trace *harvested;
 	uint64_t harvested_hits;
-	struct slot_owner *ended;
-	size_t ended_count;
+	size_t compact_at; /* so much blame and so many release points: merge the equal ones */
 };
 
 uint64_t capture__now(void); /* CLOCK_MONOTONIC, ns */
 
 /* Takes the figures of a thread that ended out of its slot and frees the slot. */
 void capture__harvest_thread(struct capture *capture, uint32_t slot);
+
+/* The trace's number of a process: the index of its life. */
+uint32_t capture__number_of(const struct capture *capture, const struct life *life);
 
 /* Takes the figures of the locks of a process that ended, and makes room for others. */
 void capture__harvest_locks(struct capture *capture);

@@ -13,38 +13,11 @@
 
 #include "user/capture/capture_state.h"
 #include "user/capture/discovery.h"
+#include "user/capture/drain.h"
 #include "user/capture/files.h"
 #include "user/target/plan.h"
 #include "user/target/process.h"
 #include "user/target/runtime.h"
-
-#define PAIRS_DRAIN_AT 256 /* ended threads between two looks for their pairs */
-
-static struct slot_owner owner_of(const struct thread *thread, uint32_t slot)
-{
-	return (struct slot_owner){
-		.slot = slot,
-		.generation = thread->generation,
-		.tgid = thread->tgid,
-		.instance = thread->instance,
-		.tid = thread->tid,
-		.lock = thread->lock,
-	};
-}
-
-/* Remembers whose slot it was. Without memory the thread's pairs are counted as lost later. */
-static void remember_owner(struct capture *capture, struct slot_owner owner)
-{
-	if (!(capture->ended_count & (capture->ended_count - 1))) {
-		size_t room = capture->ended_count ? 2 * capture->ended_count : 1;
-		struct slot_owner *grown = realloc(capture->ended, room * sizeof(*grown));
-
-		if (!grown)
-			return;
-		capture->ended = grown;
-	}
-	capture->ended[capture->ended_count++] = owner;
-}
 
 static void fill_counts(struct trace_counts *counts, const struct thread *thread)
 {
@@ -97,8 +70,7 @@ static bool read_lock(const struct capture *capture, const struct thread *thread
 	       !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.past_locks), &past, lock);
 }
 
-/* The trace's number of a process: the index of its life. */
-static uint32_t number_of(const struct capture *capture, const struct life *life)
+uint32_t capture__number_of(const struct capture *capture, const struct life *life)
 {
 	return (uint32_t)(life - capture->lives.list);
 }
@@ -123,6 +95,25 @@ static void fill_name(struct trace_thread *into, const struct thread *thread)
 	fclose(file);
 }
 
+/* The releases since the last that was looked at: nobody knows from where. */
+static int add_pending(struct trace *trace, const struct trace_thread *into, const struct thread *thread)
+{
+	struct trace_release_point *point;
+
+	if (!thread->pending_releases)
+		return 0;
+	point = trace__add_release_point(trace);
+	if (!point)
+		return -ENOMEM;
+	point->process = into->process;
+	point->pid = into->pid;
+	point->tid = into->tid;
+	point->gil = into->gil;
+	point->releases = thread->pending_releases;
+	point->held_ns = thread->pending_held_ns;
+	return 0;
+}
+
 static int add_thread(struct capture *capture, struct trace *trace, const struct thread *thread)
 {
 	static struct lock lock; /* too large for the stack to be nice */
@@ -133,7 +124,7 @@ static int add_thread(struct capture *capture, struct trace *trace, const struct
 
 	if (!into || !life)
 		return -ENOMEM;
-	into->process = number_of(capture, life);
+	into->process = capture__number_of(capture, life);
 	into->pid = thread->tgid;
 	into->tid = thread->tid;
 	into->gil = thread->lock;
@@ -146,67 +137,7 @@ static int add_thread(struct capture *capture, struct trace *trace, const struct
 	if (distribution__add_histogram(&into->wait, &thread->wait) ||
 	    distribution__add_histogram(&into->hold, &thread->hold))
 		return -ENOMEM;
-	return 0;
-}
-
-static int compare_owners(const void *left, const void *right)
-{
-	const struct slot_owner *a = left, *b = right;
-
-	if (a->slot != b->slot)
-		return a->slot < b->slot ? -1 : 1;
-	if (a->generation != b->generation)
-		return a->generation < b->generation ? -1 : 1;
-	return 0;
-}
-
-static int add_pair(struct capture *capture, struct trace *trace, const struct slot_owner *owner,
-		    const struct pair_key *key, const struct pair *pair)
-{
-	struct trace_blame *blame = trace__add_blame(trace);
-	const struct life *life = lives__get(&capture->lives, owner->tgid, owner->instance);
-
-	if (!blame || !life)
-		return -ENOMEM;
-	blame->process = number_of(capture, life);
-	blame->pid = owner->tgid;
-	blame->waiter = owner->tid;
-	blame->holder = key->holder;
-	blame->gil = owner->lock;
-	blame->waits = pair->waits;
-	blame->wait_ns = pair->wait_ns;
-	return 0;
-}
-
-/*
- * Moves the pairs of the given owners (sorted here) out of the kernel into the trace. With `all`, a pair without an
- * owner is counted as lost. Bounded by the size of the map, for another CPU may add pairs meanwhile.
- */
-static void drain_pairs(struct capture *capture, struct slot_owner *owners, size_t count, struct trace *trace, bool all)
-{
-	int fd = bpf_map__fd(capture->bpf->maps.pairs);
-	uint32_t limit = bpf_map__max_entries(capture->bpf->maps.pairs);
-	struct pair_key key, next;
-	bool more;
-
-	if (count)
-		qsort(owners, count, sizeof(*owners), compare_owners);
-	more = !bpf_map_get_next_key(fd, NULL, &key);
-	for (uint32_t i = 0; more && i < limit; i++, key = next) {
-		struct slot_owner wanted = {.slot = key.slot, .generation = key.generation};
-		struct slot_owner *owner =
-			count ? bsearch(&wanted, owners, count, sizeof(*owners), compare_owners) : NULL;
-		struct pair pair;
-
-		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (!owner) {
-			trace->lost.pairs += all;
-			continue;
-		}
-		if (bpf_map_lookup_elem(fd, &key, &pair) || add_pair(capture, trace, owner, &key, &pair))
-			trace->lost.pairs++;
-		bpf_map_delete_elem(fd, &key);
-	}
+	return add_pending(trace, into, thread);
 }
 
 void capture__harvest_thread(struct capture *capture, uint32_t slot)
@@ -221,15 +152,9 @@ void capture__harvest_thread(struct capture *capture, uint32_t slot)
 	if (add_thread(capture, capture->harvested, &thread))
 		capture->harvested->lost.threads++;
 	capture->harvested_hits += thread.hits;
-	remember_owner(capture, owner_of(&thread, slot));
 	*empty = nothing;
-	empty->generation = ++capture->generations[slot];
 	if (!bpf_map_update_elem(fd, &slot, empty, BPF_ANY))
 		bpf_map_update_elem(bpf_map__fd(capture->bpf->maps.free_slots), NULL, &slot, BPF_ANY);
-	if (capture->ended_count >= PAIRS_DRAIN_AT) {
-		drain_pairs(capture, capture->ended, capture->ended_count, capture->harvested, false);
-		capture->ended_count = 0;
-	}
 }
 
 static int collect_threads(struct capture *capture, struct trace *trace)
@@ -240,7 +165,6 @@ static int collect_threads(struct capture *capture, struct trace *trace)
 	for (uint32_t slot = 0; slot < capture->slots && !err; slot++) {
 		if (bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.threads), &slot, &thread) || !thread.tgid)
 			continue;
-		remember_owner(capture, owner_of(&thread, slot));
 		trace->probes.hits += thread.hits;
 		err = add_thread(capture, trace, &thread);
 	}
@@ -269,7 +193,7 @@ static int add_process(struct capture *capture, struct trace *trace, struct life
 	if (!process)
 		return -ENOMEM;
 	life->file = file;
-	process->number = number_of(capture, life);
+	process->number = capture__number_of(capture, life);
 	process->pid = life->pid;
 	process->pid_in_namespace = life->pid_in_namespace == life->pid ? 0 : life->pid_in_namespace;
 	process->parent = life->parent;
@@ -302,9 +226,9 @@ static int add_lock(struct capture *capture, struct trace *trace, uint64_t addre
 	struct trace_gil *gil = trace__add_gil(trace);
 
 	if (!gil || !life ||
-	    (!has_process(trace, number_of(capture, life)) && add_process(capture, trace, life, lock->plan)))
+	    (!has_process(trace, capture__number_of(capture, life)) && add_process(capture, trace, life, lock->plan)))
 		return -ENOMEM;
-	gil->process = number_of(capture, life);
+	gil->process = capture__number_of(capture, life);
 	gil->pid = pid;
 	gil->address = address;
 	gil->interpreter = interpreter_of(capture, life, address, lock);
@@ -394,6 +318,7 @@ static int take_harvest(struct capture *capture, struct trace *trace)
 	trace->lost.pairs += harvested->lost.pairs;
 	trace->lost.gils += harvested->lost.gils;
 	trace->lost.processes += harvested->lost.processes;
+	trace->lost.stacks += harvested->lost.stacks;
 	return trace__move(trace, harvested);
 }
 
@@ -440,6 +365,17 @@ static void fill_target(const struct capture *capture, struct trace *trace)
 	}
 }
 
+static void fill_quality(const struct capture *capture, struct trace *trace)
+{
+	const uint64_t *counts = (const uint64_t *)capture->bpf->bss->walk_counts;
+
+	trace->quality.walks = counts[WALKS];
+	trace->quality.torn = counts[WALKS_TORN];
+	trace->quality.missing = counts[WALKS_MISSING];
+	trace->quality.cut = counts[WALKS_CUT];
+	trace->quality.frames_gone = capture->harvested->quality.frames_gone;
+}
+
 static void fill_lost_and_cost(const struct capture *capture, struct trace *trace)
 {
 	const uint64_t *lost = (const uint64_t *)capture->bpf->bss->lost;
@@ -448,6 +384,7 @@ static void fill_lost_and_cost(const struct capture *capture, struct trace *trac
 	trace->lost.threads += lost[LOST_THREADS];
 	trace->lost.gils += lost[LOST_GILS];
 	trace->lost.pairs += lost[LOST_PAIRS];
+	trace->lost.stacks += lost[LOST_STACKS];
 	trace->lost.processes += lost[LOST_PROCESSES] + discovery__failures(capture->discovery);
 	trace->lost.probes = lost[LOST_SENSELESS] + skipped_hits(capture);
 	trace->children = capture->bpf->bss->forked;
@@ -486,11 +423,12 @@ int capture__collect(struct capture *capture, struct trace *trace)
 {
 	int err;
 
-	ring_buffer__consume(capture->ring);
+	drain__all(capture);
 	capture__harvest_locks(capture);
 	fill_target(capture, trace);
 	trace->level = capture->level;
 	trace->scope = capture->scope;
+	trace->stack_level = capture->stack_level;
 	trace->probes.coverage_pct = capture->level == TRACE_ALL ? 100 : 0;
 	trace->start_ns = capture->start_ns;
 	trace->duration_ns = capture->stop_ns - capture->start_ns;
@@ -503,8 +441,8 @@ int capture__collect(struct capture *capture, struct trace *trace)
 		err = collect_waiting_at_start(capture, trace);
 	if (err)
 		return err;
-	drain_pairs(capture, capture->ended, capture->ended_count, trace, true);
 	leave_out_refuted(capture, trace);
+	fill_quality(capture, trace);
 	fill_lost_and_cost(capture, trace);
 	return trace__finish(trace);
 }

@@ -135,11 +135,39 @@ static int check_plan(const struct probe_plan *plan, enum trace_level level, cha
 	return -ENOTSUP;
 }
 
+static uint32_t most(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+/* How much of a frame and of a code object must be read for their fields; 0 when that is more than there is room for. */
+static void fill_sizes(struct file_plan *plan)
+{
+	const struct frame_layout *frames = &plan->frames;
+
+	if (!frames->code && !frames->previous && !frames->name)
+		return; /* not known */
+	plan->frame_size = most(most(frames->previous, frames->code), frames->instruction) + 8;
+	if (frames->owner != NO_FIELD)
+		plan->frame_size = most(plan->frame_size, frames->owner + 1);
+	plan->code_size = most(most(frames->name, frames->file), frames->first_line) + 8;
+	if (frames->code_type)
+		plan->code_size = most(plan->code_size, frames->code_has_type + 8);
+	if (frames->instruction_form == INSTRUCTION_BEHIND_POINTER)
+		plan->code_size = most(plan->code_size, frames->instructions + 8);
+	if (plan->frame_size > FRAME_SPAN || plan->code_size > CODE_SPAN)
+		plan->frame_size = plan->code_size = 0;
+}
+
 /* Tells the kernel side what it must know of the file. It ignores hits there as long as attached_ns is 0. */
 static int publish(const struct files *files, const struct probed_file *file, uint32_t number)
 {
-	struct file_plan plan = {.layout = file->plan.layout, .attached_ns = file->attached_ns};
-	int err = bpf_map_update_elem(bpf_map__fd(files->bpf->maps.plans), &number, &plan, BPF_ANY);
+	struct file_plan plan = {
+		.layout = file->plan.layout, .frames = file->plan.frames, .attached_ns = file->attached_ns};
+	int err;
+
+	fill_sizes(&plan);
+	err = bpf_map_update_elem(bpf_map__fd(files->bpf->maps.plans), &number, &plan, BPF_ANY);
 
 	for (uint32_t i = 0; !err && i < file->plan.site_count; i++) {
 		struct site site = {.address = file->plan.sites[i].address, .plan = number};

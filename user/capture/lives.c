@@ -10,8 +10,10 @@
 
 void lives__clear(struct lives *lives)
 {
-	for (size_t i = 0; i < lives->count; i++)
+	for (size_t i = 0; i < lives->count; i++) {
+		process__close(lives->list[i].opened);
 		free(lives->list[i].exe);
+	}
 	free(lives->list);
 	*lives = (struct lives){0};
 }

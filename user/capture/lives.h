@@ -20,6 +20,7 @@ struct life {
 	bool execed;                 /* it ended by another program's beginning in it */
 	char *exe;                   /* owned; NULL: unknown */
 	const struct process *process; /* of one that was given; else NULL */
+	struct process *opened;        /* of another one, once a stack of it had to be named; owned */
 	uint64_t load_bias;            /* of one that was given: where it has its runtime's file */
 	uint32_t file;                 /* its runtime's number among the probed files, once a lock of it was read */
 };

@@ -112,6 +112,8 @@ static void clean_up(struct giltrace_bpf *bpf, uint32_t pid, const void *lock)
 		free(empty);
 	}
 	memset(bpf->bss->lost, 0, sizeof(bpf->bss->lost));
+	memset(bpf->bss->walk_counts, 0, sizeof(bpf->bss->walk_counts));
+	bpf->bss->entries = 0;
 }
 
 /* Closing a link waits for the kernel for tens of ms: that is done beside the work. */

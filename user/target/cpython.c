@@ -169,6 +169,7 @@ static int check_version(struct build *build)
 			    "Python %s is not known to giltrace: its layout was guessed, and is checked while it is "
 			    "traced.\n",
 			    plan->version);
+	plan->frames.interpreter = plan->cpython.interpreter;
 	if (!plan->frames.top)
 		build__note(build, "How Python %s keeps its frames is not known: there are no Python stacks.\n",
 			    plan->version);

@@ -149,14 +149,21 @@ int trace__add_hog(struct trace *trace, const struct trace_hog *hog)
 
 int trace__move(struct trace *into, struct trace *from)
 {
+	struct stacks *stacks;
+
 	MOVE(into, from, trace__add_process, processes, process_count)
 	MOVE(into, from, trace__add_gil, gils, gil_count)
 	MOVE(into, from, trace__add_thread, threads, thread_count)
 	MOVE(into, from, trace__add_blame, blame, blame_count)
 	MOVE(into, from, trace__add_release_point, points, point_count)
-	for (; from->hog_count; from->hog_count--)
-		if (trace__add_hog(into, &from->hogs[from->hog_count - 1]))
+	for (size_t i = 0; i < from->hog_count; i++)
+		if (trace__add_hog(into, &from->hogs[i]))
 			return -ENOMEM;
+	into->hogs_seen += from->hogs_seen - from->hog_count; /* those that were not kept */
+	from->hog_count = from->hogs_seen = 0;
+	stacks = into->stacks;
+	into->stacks = from->stacks;
+	from->stacks = stacks;
 	return 0;
 }
 
@@ -402,6 +409,16 @@ static void sort(void *array, size_t count, size_t size, int (*compare)(const vo
 		qsort(array, count, size, compare);
 }
 
+void trace__compact(struct trace *trace)
+{
+	sort(trace->blame, trace->blame_count, sizeof(*trace->blame), compare_pairs);
+	trace->blame_count =
+		merge_equal(trace->blame, trace->blame_count, sizeof(*trace->blame), compare_pairs, add_pair);
+	sort(trace->points, trace->point_count, sizeof(*trace->points), compare_points);
+	trace->point_count =
+		merge_equal(trace->points, trace->point_count, sizeof(*trace->points), compare_points, add_point);
+}
+
 int trace__finish(struct trace *trace)
 {
 	int err;
@@ -409,13 +426,8 @@ int trace__finish(struct trace *trace)
 	sort(trace->processes, trace->process_count, sizeof(*trace->processes), compare_processes);
 	sort(trace->gils, trace->gil_count, sizeof(*trace->gils), compare_gils);
 	sort(trace->threads, trace->thread_count, sizeof(*trace->threads), compare_threads);
-	sort(trace->blame, trace->blame_count, sizeof(*trace->blame), compare_pairs);
-	trace->blame_count =
-		merge_equal(trace->blame, trace->blame_count, sizeof(*trace->blame), compare_pairs, add_pair);
+	trace__compact(trace);
 	sort(trace->blame, trace->blame_count, sizeof(*trace->blame), compare_blame);
-	sort(trace->points, trace->point_count, sizeof(*trace->points), compare_points);
-	trace->point_count =
-		merge_equal(trace->points, trace->point_count, sizeof(*trace->points), compare_points, add_point);
 	sort(trace->points, trace->point_count, sizeof(*trace->points), compare_coming_back);
 	sort(trace->hogs, trace->hog_count, sizeof(*trace->hogs), compare_hogs);
 	for (size_t i = 0; i < trace->gil_count; i++) {
@@ -475,4 +487,9 @@ double trace__saturation(const struct trace *trace, const struct trace_gil *gil)
 	uint64_t duration = trace__duration(trace, gil);
 
 	return duration ? waited / (double)duration : 0;
+}
+
+double trace__convoy_score(const struct trace_release_point *point)
+{
+	return point->outside_ns ? (double)point->back_ns / (double)point->outside_ns : -1;
 }

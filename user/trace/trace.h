@@ -222,12 +222,17 @@ struct trace_release_point *trace__add_release_point(struct trace *trace);
 /* Keeps a hold if it is among the worst: those whose time from the drop request to the drop is the longest. 0, -ENOMEM. */
 int trace__add_hog(struct trace *trace, const struct trace_hog *hog);
 
-/* Moves the processes, locks, threads, blame and release points of another trace, whose stacks have the same numbers,
- * to this one. 0, or -ENOMEM with a part moved. */
+/*
+ * Moves the processes, locks, threads, blame, release points, hogs and stacks of another trace to this one, which has no
+ * stacks yet. 0, or -ENOMEM with a part moved.
+ */
 int trace__move(struct trace *into, struct trace *from);
 
 /* Takes out all that is of one process. True when there was something. */
 bool trace__drop_process(struct trace *trace, uint32_t number);
+
+/* Merges blame of equal threads and stacks, and release points, where a trace is filled in again and again. */
+void trace__compact(struct trace *trace);
 
 /*
  * Merges blame of equal threads and stacks, and release points; sorts all (processes by number, locks by process,
@@ -252,5 +257,9 @@ uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil)
 /* Held time (open parts included) over the time that the lock's process was traced, in [0, 1]; mean number of waiters. */
 double trace__utilisation(const struct trace *trace, const struct trace_gil *gil);
 double trace__saturation(const struct trace *trace, const struct trace_gil *gil);
+
+/* Getting back / being away, at a release point: above 1 the lock costs more than what it was let go for. Negative:
+ * nobody was away. */
+double trace__convoy_score(const struct trace_release_point *point);
 
 #endif

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Reading the stacks of the thread that runs and, through the memory that both share, of the one that holds the lock
+ * meanwhile. A walk follows the frames that the runtime keeps, by the layout of its file, into a buffer. A stack's id is
+ * the hash of its frames; one that was not seen lately is told to the user side, which names the frames while they are
+ * there.
+ *
+ * The holder may go on while it is walked. So each step makes sure that the frame before still leads to the frame it
+ * has read: then both were on the stack at one moment, and so was all that is below, for a frame stays as long as what
+ * it called. When that fails the walk begins again, a bounded number of times. Whatever else cannot be (code that is no
+ * code object, a circle, memory that is not there) is torn too.
+ */
+#ifndef GILTRACE_STACKS_BPF_H
+#define GILTRACE_STACKS_BPF_H
+
+#include "find.bpf.h"
+
+/* Frames read in a walk, those of all its beginnings together; without bpf_loop the verifier must see each. */
+#define WALK_STEPS          800
+#define WALK_STEPS_UNROLLED 300
+#define WALK_RESTARTS       96
+#define FRAMES_SPAN   (1UL << 20) /* bytes: farther apart, two frames are not of one stretch of memory */
+#define SEARCH_STEPS  1024 /* thread states of an interpreter that are looked at to find one */
+
+#define NO_SYSCALL (-1)
+
+const volatile bool python_stacks, native_stacks;
+const volatile __u32 python_depth = PYTHON_DEPTH;
+
+/* Where the kernel has bpf_loop (5.17), the verifier sees one step of a loop instead of all. */
+#define HAS_LOOP bpf_core_enum_value_exists(enum bpf_func_id___some, BPF_FUNC_loop)
+
+__u64 walk_counts[WALK_COUNTS];
+
+enum walk_state { WALK_GOES_ON, WALK_DONE, WALK_CUT, WALK_TORN };
+
+struct walk {
+	struct raw_stack stack;
+	__u8 frames[2][FRAME_SPAN]; /* the one just read and the one before, in turn */
+	__u8 code[CODE_SPAN];
+	__u64 top;         /* where the runtime keeps the pointer to the leaf */
+	__u64 next;        /* the frame to be read */
+	__u64 link;        /* where the pointer to it was read, */
+	__u64 link_code;   /* and the code of the frame that has that pointer; 0: it is `top` */
+	__u64 circle;      /* a frame seen before; one that comes back to it goes in a circle */
+	__u64 leaf;
+	__u64 code_type;   /* in this process; 0: not checked */
+	__u32 steps, restarts;
+	__u32 state;       /* enum walk_state */
+	__u32 own;         /* of the thread that runs: nothing changes meanwhile */
+};
+
+/* A walk takes one of these; a thread that is preempted keeps its. Sizes are set at load time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct walk);
+	__uint(max_entries, 1);
+} walks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+} free_walks SEC(".maps");
+
+/* The ids that were told. One that is forgotten is told again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, __u64);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+} told_stacks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} new_stacks SEC(".maps");
+
+static __always_inline void count_walk(enum walk_count count)
+{
+	__sync_fetch_and_add(&walk_counts[count], 1);
+}
+
+static __always_inline __u64 mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15;
+	return hash ^ hash >> 29;
+}
+
+static __always_inline __u64 read_word(__u64 address)
+{
+	__u64 word = 0;
+
+	return bpf_probe_read_user(&word, sizeof(word), (void *)address) ? 0 : word;
+}
+
+/* Fields of what was read; offsets are held within it. */
+#define WORD_AT(bytes, span, offset) (*(__u64 *)&(bytes)[(offset) & ((span)-8)])
+#define INT_AT(bytes, span, offset)  (*(__u32 *)&(bytes)[(offset) & ((span)-4)])
+
+/* Where the pointer to the leaf is. 0: it cannot be read. */
+static __always_inline __u64 find_top(const struct frame_layout *layout, __u64 thread_state)
+{
+	__u64 within;
+
+	if (layout->top_within == NO_FIELD)
+		return thread_state + layout->top;
+	within = read_word(thread_state + layout->top);
+	return within ? within + layout->top_within : 0;
+}
+
+static __always_inline long begin_again(struct walk *walk)
+{
+	if (walk->restarts++ >= WALK_RESTARTS) {
+		walk->state = WALK_TORN;
+		return 1;
+	}
+	walk->stack.python_count = 0;
+	walk->stack.id = 0;
+	walk->link = walk->top;
+	walk->link_code = 0;
+	walk->circle = 0;
+	walk->steps = 0;
+	walk->next = walk->leaf = read_word(walk->top);
+	if (!walk->next)
+		walk->state = WALK_DONE;
+	return walk->state != WALK_GOES_ON;
+}
+
+/*
+ * Where frames lie one behind the other, one that was left keeps its content until another is laid over it. So the one
+ * before must be on the stack still: at or below the leaf of this moment, or below a generator that is the leaf and lies
+ * elsewhere.
+ */
+static __always_inline bool is_below_leaf(const struct walk *walk, const struct frame_layout *layout,
+					  __u64 frame_before)
+{
+	__u64 leaf = read_word(walk->top);
+
+	for (int i = 0; i < 3; i++) {
+		if (leaf == walk->leaf || leaf - frame_before < FRAMES_SPAN)
+			return true;
+		leaf = read_word(leaf + layout->previous);
+	}
+	return false;
+}
+
+/* Whether the frame before, or the thread, still leads to the one that was read now. */
+static __always_inline bool is_linked(const struct walk *walk, const struct frame_layout *layout)
+{
+	__u64 frame_before = walk->link - layout->previous;
+
+	if (walk->own)
+		return true;
+	if (read_word(walk->link) != walk->next)
+		return false;
+	if (!walk->link_code)
+		return true;
+	return read_word(frame_before + layout->code) == walk->link_code &&
+	       (layout->instruction_form == INSTRUCTION_INDEX || is_below_leaf(walk, layout, frame_before));
+}
+
+/* The instruction that a frame is at, as an offset from the start of its code object, or an index. */
+static __always_inline __u32 instruction_of(const struct walk *walk, const struct frame_layout *layout,
+					    const __u8 *frame, __u64 code)
+{
+	__u64 instruction;
+
+	if (layout->instruction_form == INSTRUCTION_INDEX)
+		return INT_AT(frame, FRAME_SPAN, layout->instruction) & INSTRUCTION_MASK;
+	instruction = WORD_AT(frame, FRAME_SPAN, layout->instruction);
+	if (layout->instruction_form == INSTRUCTION_IN_CODE)
+		return (instruction - code - layout->instructions) & INSTRUCTION_MASK;
+	return (instruction - WORD_AT(walk->code, CODE_SPAN, layout->instructions)) & INSTRUCTION_MASK;
+}
+
+static __always_inline void append_frame(struct walk *walk, __u64 code, __u32 instruction, __u32 check)
+{
+	__u32 at = walk->stack.python_count;
+
+	if (at >= PYTHON_DEPTH)
+		return;
+	walk->stack.python[at].code = code;
+	walk->stack.python[at].instruction = instruction;
+	walk->stack.python[at].check = check;
+	walk->stack.python_count = at + 1;
+	walk->stack.id = mix(mix(walk->stack.id, code), (__u64)check << 32 | instruction);
+}
+
+/* Reads the code object of a frame. False: it is none. */
+static __always_inline bool read_code(struct walk *walk, const struct file_plan *plan, __u64 code)
+{
+	__u32 size = plan->code_size;
+
+	if (size > CODE_SPAN)
+		size = CODE_SPAN;
+	if (bpf_probe_read_user(walk->code, size, (void *)code))
+		return false;
+	return !walk->code_type ||
+	       WORD_AT(walk->code, CODE_SPAN, plan->frames.code_has_type) == walk->code_type;
+}
+
+static __always_inline __u32 check_of(const struct walk *walk, const struct frame_layout *layout)
+{
+	return code_check(WORD_AT(walk->code, CODE_SPAN, layout->name), WORD_AT(walk->code, CODE_SPAN, layout->file),
+			  INT_AT(walk->code, CODE_SPAN, layout->first_line));
+}
+
+/* C code called the function of the frame that was appended last. */
+static __always_inline void mark_entry(struct walk *walk)
+{
+	__u32 at = walk->stack.python_count - 1;
+
+	if (at >= PYTHON_DEPTH)
+		return;
+	walk->stack.python[at].instruction |= FRAME_ENTRY;
+	walk->stack.id = mix(walk->stack.id, FRAME_ENTRY);
+}
+
+/* Reads one frame. 1: the walk has ended, walk->state says how. */
+static __always_inline long step(struct walk *walk, const struct file_plan *plan)
+{
+	const struct frame_layout *layout = &plan->frames;
+	__u32 which = walk->steps++ & 1, size = plan->frame_size;
+	__u8 *frame = walk->frames[which];
+	__u64 address = walk->next, code;
+	bool foreign;
+
+	if (size > FRAME_SPAN)
+		size = FRAME_SPAN;
+	if (bpf_probe_read_user(frame, size, (void *)address))
+		return begin_again(walk);
+	code = WORD_AT(frame, FRAME_SPAN, layout->code) & ~7ULL;
+	foreign = layout->owner != NO_FIELD && frame[layout->owner & (FRAME_SPAN - 1)] >= layout->foreign_owner;
+	if (!foreign && !read_code(walk, plan, code))
+		return begin_again(walk);
+	if (!is_linked(walk, layout) || address == walk->circle)
+		return begin_again(walk);
+	if (foreign)
+		mark_entry(walk);
+	else if (walk->stack.python_count >= python_depth)
+		walk->state = WALK_CUT;
+	else
+		append_frame(walk, code, instruction_of(walk, layout, frame, code), check_of(walk, layout));
+	if (!(walk->steps & (walk->steps - 1)))
+		walk->circle = address;
+	walk->link = address + layout->previous;
+	walk->link_code = WORD_AT(frame, FRAME_SPAN, layout->code);
+	walk->next = WORD_AT(frame, FRAME_SPAN, layout->previous);
+	if (!walk->next && walk->state == WALK_GOES_ON)
+		walk->state = WALK_DONE;
+	return walk->state != WALK_GOES_ON;
+}
+
+struct step_context {
+	__u32 walk, plan;
+};
+
+static long step_by_number(__u32 step_number, void *data)
+{
+	struct step_context *context = data;
+	struct walk *walk = bpf_map_lookup_elem(&walks, &context->walk);
+	struct file_plan *plan = bpf_map_lookup_elem(&plans, &context->plan);
+
+	(void)step_number;
+	return walk && plan ? step(walk, plan) : 1;
+}
+
+/*
+ * Walks the Python frames of a thread state into a buffer; returns an enum walk_state. Global, so that it is verified
+ * once, not for each caller.
+ */
+__attribute__((noinline)) int walk_python(__u32 number, __u64 thread_state, __u32 plan_number)
+{
+	struct step_context context = {.walk = number, .plan = plan_number};
+	struct walk *walk = bpf_map_lookup_elem(&walks, &number);
+	struct file_plan *plan = bpf_map_lookup_elem(&plans, &plan_number);
+
+	if (!walk || !plan)
+		return WALK_TORN;
+	if (!plan->frame_size)
+		return WALK_DONE; /* this runtime's frames are not known */
+	walk->top = find_top(&plan->frames, thread_state);
+	walk->code_type = plan->frames.code_type ? plan->frames.code_type + walk->stack.load_bias : 0;
+	walk->state = WALK_GOES_ON;
+	walk->restarts = 0;
+	if (!walk->top)
+		return WALK_TORN;
+	if (begin_again(walk))
+		return walk->state;
+	if (HAS_LOOP) {
+		bpf_loop(WALK_STEPS, step_by_number, &context, 0);
+	} else {
+		for (int i = 0; i < WALK_STEPS_UNROLLED; i++)
+			if (step(walk, plan))
+				break;
+	}
+	return walk->state;
+}
+
+/* Takes a buffer and empties it; NULL: all are in use. */
+static __always_inline struct walk *take_walk(const struct lock *lock, bool own, __u32 *number)
+{
+	struct walk *walk;
+
+	if (bpf_map_pop_elem(&free_walks, number)) {
+		lose(LOST_STACKS);
+		return NULL;
+	}
+	walk = bpf_map_lookup_elem(&walks, number);
+	if (!walk)
+		return NULL;
+	walk->own = own;
+	walk->stack.id = 0;
+	walk->stack.plan = lock->plan;
+	walk->stack.load_bias = lock->load_bias;
+	walk->stack.syscall = NO_SYSCALL;
+	walk->stack.python_count = 0;
+	walk->stack.native_count = 0;
+	walk->stack.cut = 0;
+	return walk;
+}
+
+static __always_inline void give_walk_back(__u32 number)
+{
+	bpf_map_push_elem(&free_walks, &number, BPF_ANY);
+}
+
+/* Tells a stack unless it was told. Returns its id; 0: there was no room to tell it. */
+static __attribute__((noinline)) __u64 tell_stack(struct walk *walk, __u32 tgid, __u32 instance)
+{
+	struct raw_stack *stack = &walk->stack;
+	__u64 id = mix(mix(stack->id, instance), tgid), size = sizeof(*stack);
+	__u32 yes = 1;
+
+	if (!stack->python_count && !stack->native_count && stack->syscall < 0)
+		return 0;
+	id = mix(id, (__u32)stack->syscall) | 1;
+	if (bpf_map_lookup_elem(&told_stacks, &id))
+		return id;
+	stack->id = id;
+	stack->tgid = tgid;
+	stack->instance = instance;
+	if (!stack->native_count) {
+		__u32 count = stack->python_count;
+
+		size = __builtin_offsetof(struct raw_stack, python) +
+		       sizeof(stack->python[0]) * (count & (2 * PYTHON_DEPTH - 1));
+		if (size > sizeof(*stack))
+			size = sizeof(*stack);
+	}
+	if (bpf_ringbuf_output(&new_stacks, stack, size, 0)) {
+		lose(LOST_STACKS);
+		return 0;
+	}
+	bpf_map_update_elem(&told_stacks, &id, &yes, BPF_ANY);
+	return id;
+}
+
+/* Reads the Python stack of a thread state, 0: it was not found. Leaves none where that fails, and counts it. */
+static __always_inline void read_python(struct walk *walk, __u32 number, __u64 thread_state)
+{
+	enum walk_state state;
+
+	count_walk(WALKS);
+	if (!thread_state) {
+		count_walk(WALKS_MISSING);
+		return;
+	}
+	state = walk_python(number, thread_state, walk->stack.plan);
+	if (state == WALK_DONE)
+		return;
+	if (state == WALK_CUT) {
+		walk->stack.cut = 1;
+		count_walk(WALKS_CUT);
+		return;
+	}
+	walk->stack.python_count = 0;
+	walk->stack.id = 0;
+	count_walk(WALKS_TORN);
+}
+
+/* The native frames of the thread that runs. Without frame pointers they are the leaf and whatever comes of it. */
+static __always_inline void read_native(struct walk *walk, void *ctx)
+{
+	long size = bpf_get_stack(ctx, walk->stack.native, sizeof(walk->stack.native), BPF_F_USER_STACK);
+
+	if (size < (long)sizeof(__u64) || size > (long)sizeof(walk->stack.native))
+		return;
+	walk->stack.native_count = size / sizeof(__u64);
+	for (__u32 i = 0; i < 8; i++) /* enough to tell stacks apart that differ in their leaf's surroundings */
+		walk->stack.id = mix(walk->stack.id, i < walk->stack.native_count ? walk->stack.native[i] : 0);
+}
+
+/*
+ * Thread states. A thread's own has its thread pointer as thread_id, and is in its interpreter's list: other memory may
+ * have the thread pointer there, too.
+ */
+static __always_inline bool is_listed(const struct lock *lock, const struct frame_layout *layout, __u64 thread_state)
+{
+	__u64 interpreter, previous;
+
+	if (layout->threads == NO_FIELD)
+		return true;
+	interpreter = read_word(thread_state + layout->interpreter);
+	if (!layout->next_thread) /* 2.7: linked one way */
+		return !lock->interpreter_address || interpreter == lock->interpreter_address;
+	previous = read_word(thread_state); /* at 0 in every version */
+	return read_word(previous ? previous + layout->next_thread : interpreter + layout->threads) == thread_state;
+}
+
+static __always_inline bool is_state_of(const struct lock *lock, __u64 thread_state, __u64 thread_pointer)
+{
+	__u32 number = lock->plan;
+	struct file_plan *plan;
+
+	if (!thread_state || lock->layout.thread_id == UNKNOWN_OFFSET ||
+	    read_word(thread_state + lock->layout.thread_id) != thread_pointer)
+		return false;
+	plan = bpf_map_lookup_elem(&plans, &number);
+	return plan && is_listed(lock, &plan->frames, thread_state);
+}
+
+/* What the lock itself says of its holder. */
+static __always_inline __u64 last_holder_state(const struct lock *lock, __u64 address)
+{
+	return lock->layout.last_holder == UNKNOWN_OFFSET ? 0 : read_word(address + lock->layout.last_holder);
+}
+
+/* The function that takes the lock has its thread state in a register that calls preserve, in most builds. */
+static __always_inline __u64 state_in_registers(const struct lock *lock, struct pt_regs *ctx, __u64 thread_pointer)
+{
+	__u64 candidates[] = {ctx->bx, ctx->bp, ctx->r12, ctx->r13, ctx->r14, ctx->r15};
+
+	for (int i = 0; i < 6; i++)
+		if (!(candidates[i] & 7) && candidates[i] > 4096 && is_state_of(lock, candidates[i], thread_pointer))
+			return candidates[i];
+	return 0;
+}
+
+struct search {
+	__u64 next, thread_pointer, found;
+	__u32 next_thread;
+	__s64 thread_id;
+};
+
+static long search_step(__u32 step_number, void *data)
+{
+	struct search *search = data;
+
+	(void)step_number;
+	if (!search->next)
+		return 1;
+	if (read_word(search->next + search->thread_id) == search->thread_pointer) {
+		search->found = search->next;
+		return 1;
+	}
+	search->next = read_word(search->next + search->next_thread);
+	return 0;
+}
+
+/* The interpreter's list of thread states, the newest first. */
+static __attribute__((noinline)) __u64 state_in_list(struct lock *lock, __u64 thread_pointer)
+{
+	__u32 number = lock->plan;
+	struct file_plan *plan = bpf_map_lookup_elem(&plans, &number);
+	struct search search = {.thread_pointer = thread_pointer, .thread_id = lock->layout.thread_id};
+
+	if (!plan || plan->frames.threads == NO_FIELD || !lock->interpreter_address)
+		return 0;
+	search.next_thread = plan->frames.next_thread;
+	search.next = read_word(lock->interpreter_address + plan->frames.threads);
+	if (HAS_LOOP) {
+		bpf_loop(SEARCH_STEPS, search_step, &search, 0);
+	} else {
+		for (int i = 0; i < 64; i++)
+			if (search_step(0, &search))
+				break;
+	}
+	return search.found;
+}
+
+static __always_inline void remember_interpreter(struct lock *lock, __u64 thread_state)
+{
+	__u32 number = lock->plan;
+	struct file_plan *plan = bpf_map_lookup_elem(&plans, &number);
+
+	if (plan && plan->frames.interpreter != NO_FIELD && thread_state && !lock->interpreter_address)
+		lock->interpreter_address = read_word(thread_state + plan->frames.interpreter);
+}
+
+/* Where the thread that runs has its frames; 0: not found. `ctx` may be NULL. */
+static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct thread *thread, struct pt_regs *ctx)
+{
+	__u64 pointer = thread_pointer_of((struct task_struct *)bpf_get_current_task());
+	__u64 state = thread->thread_state;
+
+	if (is_state_of(lock, state, pointer))
+		return state;
+	state = last_holder_state(lock, address);
+	remember_interpreter(lock, state);
+	if (!is_state_of(lock, state, pointer))
+		state = ctx ? state_in_registers(lock, ctx, pointer) : 0;
+	if (!state)
+		state = state_in_list(lock, pointer);
+	thread->thread_state = state;
+	return state;
+}
+
+/* The same for the holder, whom another thread looks at. */
+static __always_inline __u64 holder_state(struct lock *lock, __u64 address)
+{
+	__u32 slot = lock->holder_slot;
+	struct thread *thread;
+	__u64 state = last_holder_state(lock, address);
+
+	if (state || !lock->layout.lock_variable)
+		return state;
+	thread = bpf_map_lookup_elem(&threads, &slot); /* 2.7: between its taking the lock and its telling so */
+	return thread && thread->lock == address ? thread->thread_state : 0;
+}
+
+/*
+ * The stack that the holder has now, read by another thread of its process. 0: unknown.
+ */
+static __attribute__((noinline)) __u64 look_at_holder(struct lock *lock, __u64 address, __u32 tgid)
+{
+	struct walk *walk;
+	__u32 number;
+	__u64 id;
+
+	if (!python_stacks)
+		return 0;
+	walk = take_walk(lock, false, &number);
+	if (!walk)
+		return 0;
+	read_python(walk, number, holder_state(lock, address));
+	if (walk->stack.python_count)
+		walk->stack.syscall = lock->holder_syscall;
+	id = tell_stack(walk, tgid, lock->instance);
+	give_walk_back(number);
+	return id;
+}
+
+/*
+ * The stack that the thread which runs has now: its Python frames only, and in `*all` the native ones with them. 0:
+ * unknown. `ctx` may be NULL: then no native frames are read.
+ */
+static __always_inline __u64 look_at_self(struct lock *lock, __u64 tgid, __u64 thread_state, void *ctx, __u64 *all)
+{
+	struct walk *walk;
+	__u64 id = 0, python = 0;
+	__u32 number;
+
+	*all = 0;
+	if (!python_stacks && !native_stacks)
+		return 0;
+	walk = take_walk(lock, true, &number);
+	if (!walk)
+		return 0;
+	if (python_stacks) {
+		read_python(walk, number, thread_state);
+		python = walk->stack.id;
+		id = *all = tell_stack(walk, tgid, lock->instance);
+	}
+	if (native_stacks && ctx) {
+		walk->stack.id = python;
+		read_native(walk, ctx);
+		*all = tell_stack(walk, tgid, lock->instance);
+	}
+	give_walk_back(number);
+	return id;
+}
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Traces that never were: for tests of reports. Each is the same every time. */
+#ifndef FABRICATED_TRACES_H
+#define FABRICATED_TRACES_H
+
+#include <stddef.h>
+
+struct trace;
+
+struct fabricated {
+	const char *name;
+	struct trace *(*make)(void); /* finished; NULL without memory */
+};
+
+extern const struct fabricated fabricated[];
+
+/* The trace with this name; NULL: there is none. "frames-N" has about N nodes in its flame graph. */
+struct trace *fabricated__make(const char *name);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The report formats: see formats.h. */
+#include "tools/giltrace/formats.h"
+
+#include "user/report/folded.h"
+#include "user/report/json.h"
+
+static int write_json(const struct trace *trace, enum flame_kind kind, FILE *out)
+{
+	(void)kind;
+	return report__json(trace, out);
+}
+
+const struct report_format report_formats[REPORT_FORMATS] = {
+	{"json", "[=FILE]", "a report in JSON to FILE, or to stdout instead of the text", true, false, write_json},
+	{"folded", "=FILE", "folded stacks and nanoseconds, for other flame graph tools", false, true, report__folded},
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* A timer on each CPU that looks at the stack of whoever holds a lock there while others wait for it. */
+#ifndef GILTRACE_CAPTURE_TIMER_H
+#define GILTRACE_CAPTURE_TIMER_H
+
+struct giltrace_bpf;
+struct timer;
+
+/*
+ * Starts it; needs no hardware counters. 0 and *out, or -errno (EOPNOTSUPP where perf events are switched off): then
+ * stacks are those that waiters see when they begin to wait.
+ */
+int timer__start(struct giltrace_bpf *bpf, struct timer **out);
+void timer__stop(struct timer *timer); /* takes NULL */
+
+#endif
