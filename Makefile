@@ -22,10 +22,13 @@ UNIT_PROGRAMS    := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/%)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
+# What the end-to-end tests run beside the interpreters.
+E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
+
 .PHONY: all deps test demo bench install asan tsan fuzz format clean unit-programs
 .SECONDARY:
 
-all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(BUILD)/fabricated
+all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(E2E_PROGRAMS) $(BUILD)/fabricated
 
 unit-programs: $(UNIT_PROGRAMS)
 
@@ -37,6 +40,14 @@ $(BUILD)/giltrace.bpf.o: bpf/giltrace.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.
 $(BUILD)/giltrace.skel.h: $(BUILD)/giltrace.bpf.o
 	@$(BPFTOOL) gen skeleton $< name giltrace_bpf > $@.new
 	@mv $@.new $@
+
+$(BUILD)/system_calls.inc: Makefile
+	@mkdir -p $(@D)
+	@echo '#include <asm/unistd_64.h>' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9][0-9]*\)$$/[\2] = "\1",/p' | sort -V > $@.new
+	@mv $@.new $@
+
+$(BUILD)/obj/user/symbols/system_calls.o: $(BUILD)/system_calls.inc
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/giltrace.skel.h Makefile
 	@mkdir -p $(@D)
@@ -62,6 +73,11 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libgiltrace.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
+
+$(BUILD)/e2e/%: $(BUILD)/obj/tests/e2e/programs/%.o $(BUILD)/libgiltrace.a
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 # Reports of traces that never were, for tests and for people who look at them.
 FABRICATED := $(call objects,tests/fabricated/traces.c tools/giltrace/formats.c) $(BUILD)/libgiltrace.a

@@ -645,5 +645,7 @@ const struct runtime_adapter cpython_adapter = {
 	.interpreter = cpython__interpreter,
 	.main_lock = cpython__main_lock,
 	.describe = cpython__describe,
+	.name_frame = cpython__name_frame,
+	.evaluates = cpython__evaluates,
 	.without_lock = cpython__without_lock,
 };

@@ -3,11 +3,14 @@
 #ifndef GILTRACE_TARGET_CPYTHON_H
 #define GILTRACE_TARGET_CPYTHON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct frame_text;
 struct probe_plan;
 struct process;
+struct raw_frame;
 struct runtime_adapter;
 
 extern const struct runtime_adapter cpython_adapter;
@@ -33,5 +36,12 @@ int cpython__main_lock(const struct process *process, const struct probe_plan *p
 const char *cpython__without_lock(const struct probe_plan *plan);
 int cpython__describe(const struct process *process, const struct probe_plan *plan, uint64_t lock, char *out,
 		      size_t size);
+
+/* cpython_code.c: the callback of the same name. Also -ENOMEM. */
+int cpython__name_frame(const struct process *process, const struct probe_plan *plan, const struct raw_frame *frame,
+			struct frame_text *out);
+
+/* cpython_code.c: the same. */
+bool cpython__evaluates(const struct probe_plan *plan, const char *function);
 
 #endif

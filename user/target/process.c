@@ -240,7 +240,7 @@ static int add_file(struct mapping **files, size_t *count, const struct mapping 
 	return 0;
 }
 
-static ssize_t read_mappings(FILE *maps, struct mapping **out)
+static ssize_t read_mappings(FILE *maps, bool each_file_once, struct mapping **out)
 {
 	struct mapping file, *files = NULL;
 	size_t count = 0, size = 0;
@@ -253,7 +253,7 @@ static ssize_t read_mappings(FILE *maps, struct mapping **out)
 			err = errno ? -errno : 0;
 			break;
 		}
-		if (parse_mapping(line, &file) && !is_known(files, count, &file))
+		if (parse_mapping(line, &file) && !(each_file_once && is_known(files, count, &file)))
 			err = add_file(&files, &count, &file);
 	}
 	free(line);
@@ -265,7 +265,7 @@ static ssize_t read_mappings(FILE *maps, struct mapping **out)
 	return (ssize_t)count;
 }
 
-ssize_t process__executable_files(const struct process *process, struct mapping **out)
+static ssize_t open_mappings(const struct process *process, bool each_file_once, struct mapping **out)
 {
 	int fd = openat(process->directory, "maps", O_RDONLY | O_CLOEXEC);
 	ssize_t count;
@@ -279,11 +279,21 @@ ssize_t process__executable_files(const struct process *process, struct mapping 
 		close(fd);
 		return -ENOMEM;
 	}
-	count = read_mappings(maps, out);
+	count = read_mappings(maps, each_file_once, out);
 	fclose(maps);
 	if (count == 0 && !process__alive(process)) /* an ended process reads as empty */
 		return -ESRCH;
 	return count;
+}
+
+ssize_t process__executable_files(const struct process *process, struct mapping **out)
+{
+	return open_mappings(process, true, out);
+}
+
+ssize_t process__executable_mappings(const struct process *process, struct mapping **out)
+{
+	return open_mappings(process, false, out);
 }
 
 void process__mapping_path(const struct process *process, const struct mapping *mapping, char *out, size_t size)

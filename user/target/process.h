@@ -42,6 +42,9 @@ bool process__has_thread(const struct process *process, uint64_t tid);
  */
 ssize_t process__executable_files(const struct process *process, struct mapping **out);
 
+/* The same of each executable mapping, not only a file's first. */
+ssize_t process__executable_mappings(const struct process *process, struct mapping **out);
+
 /*
  * A path through which the very file that is mapped opens, also from another mount namespace and after it was deleted:
  * /proc/PID/map_files/START-END. Good while the process lives. Writes at most `size` bytes into `out`.

@@ -6,6 +6,7 @@
 #ifndef GILTRACE_TARGET_RUNTIME_H
 #define GILTRACE_TARGET_RUNTIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,11 @@ struct runtime_adapter {
 	 */
 	int (*name_frame)(const struct process *process, const struct probe_plan *plan, const struct raw_frame *frame,
 			  struct frame_text *out);
+	/*
+	 * Whether this is the native function that runs the runtime's frames: in a stack of both kinds they take its
+	 * place.
+	 */
+	bool (*evaluates)(const struct probe_plan *plan, const char *function);
 	/* Why such a process may have no lock at all, and what can be traced instead; NULL: it has one. Static. */
 	const char *(*without_lock)(const struct probe_plan *plan);
 };

@@ -85,7 +85,8 @@ static bool same_frame(const struct trace_frame *a, const struct trace_frame *b)
 
 static bool same_stack(const struct stacks *stacks, const struct stack *stack, const uint32_t *frames, size_t count)
 {
-	return stack->count == count && !memcmp(stacks->list + stack->first, frames, count * sizeof(*frames));
+	return stack->count == count &&
+	       (!count || !memcmp(stacks->list + stack->first, frames, count * sizeof(*frames)));
 }
 
 /* Doubles an index that would get more than half full; `hash` gives the hash of a number. */
