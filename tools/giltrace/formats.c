@@ -2,6 +2,7 @@
 /* The report formats: see formats.h. */
 #include "tools/giltrace/formats.h"
 
+#include "user/report/flame_svg.h"
 #include "user/report/folded.h"
 #include "user/report/json.h"
 
@@ -13,5 +14,6 @@ static int write_json(const struct trace *trace, enum flame_kind kind, FILE *out
 
 const struct report_format report_formats[REPORT_FORMATS] = {
 	{"json", "[=FILE]", "a report in JSON to FILE, or to stdout instead of the text", true, false, write_json},
+	{"flame", "=FILE.svg", "an interactive flame graph", false, true, report__flame},
 	{"folded", "=FILE", "folded stacks and nanoseconds, for other flame graph tools", false, true, report__folded},
 };
