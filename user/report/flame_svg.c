@@ -171,38 +171,6 @@ static unsigned shade_of(const struct flame_node *node)
 	return (sum ^ sum >> 7) % 3;
 }
 
-static size_t columns(const char *text)
-{
-	size_t count = 0;
-
-	for (; *text; text++) {
-		if (((unsigned char)*text & 0xc0) == 0x80)
-			continue;
-		count += (unsigned char)*text >= 0xe1 ? 2 : 1; /* from U+1000 on: mostly wide */
-	}
-	return count;
-}
-
-/* Cuts to this many columns, the last of them then an ellipsis. */
-static void cut(char *text, size_t most)
-{
-	size_t count = 0;
-	char *last = text;
-
-	if (columns(text) <= most)
-		return;
-	for (char *at = text; *at; at++) {
-		if (((unsigned char)*at & 0xc0) == 0x80)
-			continue;
-		if (count < most)
-			last = at;
-		count += (unsigned char)*at >= 0xe1 ? 2 : 1;
-		if (count >= most)
-			break;
-	}
-	memcpy(last, "\xe2\x80\xa6", 4);
-}
-
 static void write_text(const struct drawing *drawing, uint32_t node, double width)
 {
 	char label[FLAME_LABEL_SIZE];
@@ -210,9 +178,9 @@ static void write_text(const struct drawing *drawing, uint32_t node, double widt
 
 	if (room < FEWEST_SEEN)
 		return;
-	if (columns(flame_label(label, &drawing->tree, node)) > room)
+	if (format_columns(flame_label(label, &drawing->tree, node)) > room)
 		flame_short_label(label, &drawing->tree, node);
-	cut(label, room);
+	format_cut(label, room, "\xe2\x80\xa6");
 	fputs("<text x=\"4\" y=\"14\">", drawing->out);
 	write_escaped(label, drawing->out);
 	fputs("</text>", drawing->out);
@@ -228,7 +196,8 @@ static void write_title(const struct drawing *drawing, uint32_t node)
 	fputs("<title>", drawing->out);
 	write_escaped(flame_label(text, tree, node), drawing->out);
 	fprintf(drawing->out, "\n%s, ", format_time(time, its->ns));
-	write_escaped(format_percent(share, all->ns ? (double)its->ns / (double)all->ns : 0), drawing->out); /* "<0.1" */
+	write_escaped(format_percent(share, all->ns ? (double)its->ns / (double)all->ns : 0),
+		      drawing->out); /* "<0.1" */
 	fprintf(drawing->out, " %%, %" PRIu64 " %s", its->count, words[tree->kind].counted);
 	if (tree->has_wall)
 		fprintf(drawing->out, "; by the clock %s", format_time(time, its->wall_ns));
