@@ -73,7 +73,7 @@ struct raw_stack {
 	__u32 python_count; /* frames */
 	__u32 native_count; /* instruction pointers */
 	__u32 cut;          /* the Python stack is deeper */
-	__u32 pad;
+	__u32 no_python;    /* it was read, and has no frame: C code alone runs */
 	struct raw_frame python[PYTHON_DEPTH];
 	__u64 native[NATIVE_DEPTH];
 };

@@ -283,7 +283,7 @@ __attribute__((noinline)) int walk_python(__u32 number, __u64 thread_state, __u3
 	if (!walk || !plan)
 		return WALK_TORN;
 	if (!plan->frame_size)
-		return WALK_DONE; /* this runtime's frames are not known */
+		return WALK_TORN; /* this runtime's frames are not known */
 	walk->top = find_top(&plan->frames, thread_state);
 	walk->code_type = plan->frames.code_type ? plan->frames.code_type + walk->stack.load_bias : 0;
 	walk->state = WALK_GOES_ON;
@@ -322,6 +322,7 @@ static __always_inline struct walk *take_walk(const struct lock *lock, bool own,
 	walk->stack.python_count = 0;
 	walk->stack.native_count = 0;
 	walk->stack.cut = 0;
+	walk->stack.no_python = 0;
 	for (int i = 0; i < 6; i++)
 		walk->registers[i] = 0;
 	return walk;
@@ -349,7 +350,7 @@ static __attribute__((noinline)) __u64 tell_stack(struct walk *walk, __u32 tgid,
 	__u64 id, size = sizeof(*stack);
 	__u32 yes = 1;
 
-	if (!stack->python_count && !stack->native_count && stack->syscall < 0)
+	if (!stack->python_count && !stack->native_count && !stack->no_python)
 		return 0;
 	id = id_of(stack, walk->hash, tgid, instance);
 	if (bpf_map_lookup_elem(&told_stacks, &id))
@@ -384,8 +385,10 @@ static __always_inline void read_python(struct walk *walk, __u32 number, __u64 t
 		return;
 	}
 	state = walk_python(number, thread_state, walk->stack.plan);
-	if (state == WALK_DONE)
+	if (state == WALK_DONE) {
+		walk->stack.no_python = !walk->stack.python_count;
 		return;
+	}
 	if (state == WALK_CUT) {
 		walk->stack.cut = 1;
 		count_walk(WALKS_CUT);
@@ -578,7 +581,7 @@ __attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot)
 	if (!walk)
 		return 0;
 	read_python(walk, number, holder_state(lock, address));
-	if (walk->stack.python_count)
+	if (walk->stack.python_count || walk->stack.no_python)
 		walk->stack.syscall = lock->holder_syscall;
 	id = tell_stack(walk, thread->tgid, lock->instance);
 	give_walk_back(number);

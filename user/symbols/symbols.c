@@ -273,7 +273,9 @@ int64_t symbols__resolve(struct symbols *symbols, const struct process *process,
 	if (err)
 		return err;
 	append_merged(&resolution, raw->cut);
-	if (raw->cut)
+	if (raw->no_python && !resolution.native_count)
+		err = append_new(&resolution, FRAME_NOTE, "[no Python code]");
+	else if (raw->cut)
 		err = append_new(&resolution, FRAME_NOTE, "[deeper frames cut]");
 	return err ? err : stacks__add(symbols->stacks, resolution.frames, resolution.count);
 }

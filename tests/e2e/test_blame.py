@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Who blocked whom: a program with a known culprit must have it at the head of the blame."""
+
+import os
+import subprocess
+
+import blame
+import identities
+import pythons
+from tracing import TraceTest, workload
+
+KINDS = {"re": "match", "sorted": "sort", "json": "load", "pydll": "digest", "sleep": "sleep"}
+SECONDS = 1.5
+
+
+def line_of(kind):
+    """The line of the workload that is marked as the culprit's."""
+    with open(workload("culprit"), encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if line.rstrip().endswith("# the culprit's line: " + kind):
+                return number
+    raise AssertionError(kind)
+
+
+@pythons.for_each(["pyenv 2.7", "pyenv 3.8", pythons.NAMES[0], "pyenv 3.13", "forky 3.15"])
+class Culprits(TraceTest):
+    def trace_culprit(self, program, kind, *options):
+        result = self.trace("--quiet", *options, "--", program, workload("culprit"), kind, SECONDS)
+        if result.status == 77:
+            self.skipTest("this Python has no ctypes")
+        report = result.report
+        self.assert_nothing_lost(report)
+        identities.check_sums(self, report)
+        if report["target"]["design"] != "ticks":  # there, the probes also meet the program's other locks
+            identities.check_whole_waits(self, report)
+        blame.check_quality(self, report)
+        return report
+
+    def assert_blamed(self, report, kind):
+        self.assertGreaterEqual(blame.share_of_frame(report, KINDS[kind], line_of(kind)), 0.95, kind)
+
+    def check_re(self, program):
+        self.assert_blamed(self.trace_culprit(program, "re"), "re")
+
+    def check_sorted(self, program):
+        self.assert_blamed(self.trace_culprit(program, "sorted"), "sorted")
+
+    def check_json(self, program):
+        self.assert_blamed(self.trace_culprit(program, "json"), "json")
+
+    def check_pydll(self, program):
+        self.assert_blamed(self.trace_culprit(program, "pydll", "--stacks=both"), "pydll")
+
+    def check_sleep(self, program):
+        """Asleep while it holds the lock: the system call is told, too."""
+        report = self.trace_culprit(program, "sleep")
+        self.assert_blamed(report, "sleep")
+        asleep = blame.share(report, lambda stack: stack and stack[0]["kind"] == "kernel"
+                             and stack[0]["name"] in ("nanosleep", "clock_nanosleep"))
+        self.assertGreaterEqual(asleep, 0.95)
+        worst = report["hogs"][0]
+        self.assertIn(worst["syscall_name"], ("nanosleep", "clock_nanosleep"))
+        self.assertGreater(worst["syscall_ns"], 0.9 * worst["held_ns"])
+        self.assertGreater(worst["held_ns"], 35e6)
+        self.assertIn(("sleep", line_of("sleep")), blame.python_frames(worst["stack"]))
