@@ -138,6 +138,8 @@ asan: deps
 
 $(call objects,tools/toygil/programs.c): $(wildcard tools/toygil/programs/*.toy)
 
+$(call objects,user/report/flame_svg.c): user/report/flame.css user/report/flame.js
+
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  LINK $@"

@@ -73,7 +73,7 @@ static __always_inline struct pair *find_pair(const struct pair_key *key)
 }
 
 /* What finds no room with its stacks is charged without them. */
-static __always_inline void charge_pair(const struct hit *hit, const struct charge *charge, __u64 waits)
+static __attribute__((noinline)) void charge_pair(const struct hit *hit, const struct charge *charge, __u64 waits)
 {
 	struct pair_key key = {
 		.lock = hit->thread->lock,
@@ -121,16 +121,20 @@ static __always_inline void finish_wait(const struct hit *hit)
  * `ctx` may be NULL, in the scheduler: then the stacks are those that were seen when the thread came to the semaphore,
  * and the timer's.
  */
-static __always_inline void blocked(void *ctx, const struct hit *hit, __u64 address)
+static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, __u64 address)
 {
 	struct thread *thread = hit->thread;
 	__u32 holder = find_holder(hit->lock, address, hit->tgid);
-	__u64 stack = ctx ? look_at_holder(hit->lock, address, hit->tgid) : thread->taking_stack;
+	__u64 stack = thread->taking_stack;
 	struct charge charge;
 
-	if (ctx && !thread->waiting_since)
-		thread->call_site = look_at_self(hit->lock, hit->tgid, own_state(hit->lock, address, thread, ctx), ctx,
-						 &thread->waiter_stack);
+	if (ctx) {
+		stack = python_stacks ? look_at_holder(address, hit->slot) : 0;
+		if (any_stacks && !thread->waiting_since) {
+			thread->call_site = look_here(ctx, hit->lock, address, hit->slot);
+			thread->waiter_stack = thread->seen_stack;
+		}
+	}
 	charge = on_blocked(hit->lock, thread, hit->now, holder, stack);
 	if (charge.charged)
 		charge_pair(hit, &charge, 0);
@@ -182,7 +186,7 @@ static __always_inline struct release *find_release(const struct hit *hit, __u64
 	struct release_key key = {
 		.lock = hit->thread->lock,
 		.stack = stack,
-		.tgid = hit->tgid,
+		.tgid = hit->thread->tgid,
 		.instance = hit->thread->instance,
 		.tid = hit->thread->tid,
 		.epoch = epoch,
@@ -220,53 +224,57 @@ static __always_inline bool is_looked_at(struct thread *thread)
 	return true;
 }
 
-/* The hold that the thread ends now, with what it and those pending are charged to. */
-static __always_inline void look_at_release(void *ctx, const struct hit *hit, __u64 address, __u64 held_ns, bool forced)
+/*
+ * The hold that the thread ends now, for `held_ns`: somebody waits for the lock, or it stands for the holds that are
+ * pending. `forced`: the lock was asked for.
+ */
+__attribute__((noinline)) int look_at_release(__u64 address, __u32 slot, __u64 held_ns, __u32 forced)
 {
-	struct thread *thread = hit->thread;
-	bool waited_for = hit->lock->waiters;
+	struct hit hit = {.slot = slot};
 	struct release *release;
-	__u64 weight = 1, all, stack;
+	__u64 weight = 1, stack;
 
-	if (!waited_for) {
-		thread->pending_releases++;
-		thread->pending_held_ns += held_ns;
-		if (!is_looked_at(thread))
-			return;
-		weight = thread->pending_releases;
-		held_ns = thread->pending_held_ns;
+	if (!find_both(address, slot, &hit.lock, &hit.thread))
+		return 0;
+	stack = look_here(NULL, hit.lock, address, slot);
+	release = find_release(&hit, stack);
+	if (!hit.lock->waiters) {
+		if (!release)
+			return 0; /* they stay pending */
+		weight = hit.thread->pending_releases;
+		held_ns = hit.thread->pending_held_ns;
+		hit.thread->pending_releases = hit.thread->pending_held_ns = 0;
 	}
-	stack = look_at_self(hit->lock, hit->tgid, own_state(hit->lock, address, thread, ctx), NULL, &all);
-	release = find_release(hit, stack);
 	if (!release)
-		return;
-	if (!waited_for)
-		thread->pending_releases = thread->pending_held_ns = 0;
+		return 0;
 	release->releases += weight; /* only the thread writes its releases */
 	release->held_ns += held_ns;
 	release->forced += forced;
-	if (forced)
-		return;
-	thread->release_stack = stack;
-	thread->release_weight = weight;
+	hit.thread->release_stack = stack;
+	hit.thread->release_weight = forced ? 0 : weight;
+	return 0;
 }
 
-/* The thread has the lock again; `wanted_ns`: since when it wanted it, `waited_ns`: for how long it had to sleep. */
-static __always_inline void come_back(const struct hit *hit, __u64 wanted_ns, __u64 waited_ns)
+/* The thread has the lock again, after a release that was voluntary; it wanted it since `wanted_ns`, and had to sleep
+ * for `waited_ns`. */
+__attribute__((noinline)) int come_back(__u64 address, __u32 slot, __u64 wanted_ns, __u64 waited_ns)
 {
-	struct thread *thread = hit->thread;
-	__u64 stack = thread->release_weight ? thread->release_stack : thread->call_site;
-	struct release *release = find_release(hit, stack);
+	struct hit hit = {.slot = slot};
+	struct release *release;
+	struct thread *thread;
 
-	if (release) {
-		if (waited_ns) {
-			release->returns++;
-			release->back_ns += waited_ns;
-		}
-		if (wanted_ns > thread->release_ns)
-			release->outside_ns += (wanted_ns - thread->release_ns) * thread->release_weight;
+	if (!find_both(address, slot, &hit.lock, &hit.thread))
+		return 0;
+	thread = hit.thread;
+	release = find_release(&hit, thread->release_weight ? thread->release_stack : thread->call_site);
+	if (release && waited_ns) {
+		release->returns++;
+		release->back_ns += waited_ns;
 	}
+	if (release && wanted_ns > thread->release_ns)
+		release->outside_ns += (wanted_ns - thread->release_ns) * thread->release_weight;
 	thread->release_weight = 0;
+	return 0;
 }
 
 static __always_inline void acquired(const struct hit *hit)
@@ -279,7 +287,7 @@ static __always_inline void acquired(const struct hit *hit)
 		finish_wait(hit);
 	}
 	if (python_stacks && thread->release_ns && (waited_ns || thread->release_weight))
-		come_back(hit, wanted_ns ? wanted_ns : hit->now, waited_ns);
+		come_back(thread->lock, hit->slot, wanted_ns ? wanted_ns : hit->now, waited_ns);
 	thread->release_ns = 0;
 	if (on_acquired(hit->lock, thread, hit->now))
 		note_senseless(hit);
@@ -287,25 +295,28 @@ static __always_inline void acquired(const struct hit *hit)
 }
 
 /* A hold that others waited for in vain is told. A semaphore's waiters ask for nothing: there, 5 ms of waiting count. */
-static __always_inline void tell_hog(const struct hit *hit, __u64 address)
+__attribute__((noinline)) int tell_hog(__u64 address, __u32 slot, __u64 now)
 {
-	const struct lock *lock = hit->lock;
-	const struct thread *thread = hit->thread;
-	__u64 since = lock->requested_ns;
 	struct hog hog = {.type = RECORD_HOG};
+	struct thread *thread;
+	struct lock *lock;
+	__u64 since;
 
-	if (lock->layout.lock_variable && lock->waiters)
+	if (!find_both(address, slot, &lock, &thread))
+		return 0;
+	since = lock->requested_ns;
+	if (lock->layout.lock_variable)
 		since = (lock->wait_began_ns > lock->acquired_ns ? lock->wait_began_ns : lock->acquired_ns) + 5000000;
-	if (!since || hit->now < since + HOG_NS || lock->holder != thread->tid)
-		return;
-	hog.tgid = hit->tgid;
+	if (!since || now < since + HOG_NS)
+		return 0;
+	hog.tgid = thread->tgid;
 	hog.instance = thread->instance;
 	hog.tid = thread->tid;
 	hog.lock = address;
 	hog.stack = lock->holder_stack ? lock->holder_stack : thread->release_stack;
 	hog.start_ns = lock->acquired_ns;
-	hog.held_ns = hit->now - lock->acquired_ns;
-	hog.request_to_drop_ns = hit->now - since;
+	hog.held_ns = now - lock->acquired_ns;
+	hog.request_to_drop_ns = now - since;
 	hog.runnable_ns = thread->hold_runnable;
 	hog.blocked_ns = thread->hold_blocked;
 	hog.syscall = thread->hold_syscall;
@@ -313,13 +324,14 @@ static __always_inline void tell_hog(const struct hit *hit, __u64 address)
 	hog.waiters = lock->most_waiters;
 	if (bpf_ringbuf_output(&records, &hog, sizeof(hog), 0))
 		lose(LOST_EVENTS);
+	return 0;
 }
 
 /*
  * A semaphore's taker. That a wait was going on at the start is wrong of a thread that comes here: then it had slept in
  * the same function for another lock.
  */
-static __always_inline void taking(void *ctx, const struct hit *hit, __u64 address)
+static __always_inline void taking(struct pt_regs *ctx, const struct hit *hit, __u64 address)
 {
 	struct thread *thread = hit->thread;
 	__u32 free = 0;
@@ -332,10 +344,10 @@ static __always_inline void taking(void *ctx, const struct hit *hit, __u64 addre
 		thread->wait_at_start = 0;
 		thread->waiting_since = 0;
 	}
-	if (!free) {
-		thread->call_site = look_at_self(hit->lock, hit->tgid, own_state(hit->lock, address, thread, ctx), ctx,
-						 &thread->waiter_stack);
-		thread->taking_stack = look_at_holder(hit->lock, address, hit->tgid);
+	if (!free && any_stacks) {
+		thread->call_site = look_here(ctx, hit->lock, address, hit->slot);
+		thread->waiter_stack = thread->seen_stack;
+		thread->taking_stack = python_stacks ? look_at_holder(address, hit->slot) : 0;
 	}
 	thread->taking = 1;
 }
@@ -367,7 +379,25 @@ static __always_inline void acquired_unseen(const struct hit *hit)
 	acquired(&before);
 }
 
-static __always_inline void released(void *ctx, const struct hit *hit, __u64 address)
+/* Somebody waited for this hold: each of those is looked at; of the others, some. */
+static __always_inline void account_release(const struct hit *hit, __u64 address, __u64 held_ns, bool forced)
+{
+	struct thread *thread = hit->thread;
+	bool waited_for = hit->lock->waiters;
+
+	thread->release_stack = 0;
+	if (!waited_for) {
+		thread->pending_releases++;
+		thread->pending_held_ns += held_ns;
+		if (!is_looked_at(thread))
+			return;
+	}
+	look_at_release(address, hit->slot, held_ns, forced);
+	if (waited_for)
+		tell_hog(address, hit->slot, hit->now);
+}
+
+static __always_inline void released(const struct hit *hit, __u64 address)
 {
 	struct lock *lock = hit->lock;
 	bool forced = lock->requested_ns != 0;
@@ -376,11 +406,8 @@ static __always_inline void released(void *ctx, const struct hit *hit, __u64 add
 		acquired_unseen(hit);
 	lock->found_free = 0;
 	lock->woken = 0;
-	hit->thread->release_stack = 0;
-	if (python_stacks && lock->holder == hit->thread->tid) {
-		look_at_release(ctx, hit, address, hit->now - lock->acquired_ns, forced);
-		tell_hog(hit, address);
-	}
+	if (python_stacks && lock->holder == hit->thread->tid)
+		account_release(hit, address, hit->now - lock->acquired_ns, forced);
 	hit->thread->release_ns = forced ? 0 : hit->now;
 	if (on_released(lock, hit->thread, hit->now))
 		note_senseless(hit);

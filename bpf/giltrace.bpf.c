@@ -36,7 +36,7 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u64 cookie)
 		acquired(&hit);
 		break;
 	case PROBE_RELEASED:
-		released(ctx, &hit, address);
+		released(&hit, address);
 		break;
 	case PROBE_SWITCHED:
 		on_switched(hit.thread);
@@ -215,9 +215,19 @@ static __always_inline bool is_held_by(const struct lock *lock, __u64 address, _
 
 static __always_inline void sample(void *ctx, struct lock *lock, __u64 address, __u32 tgid, __u32 tid)
 {
+	struct walk *walk;
+	__u32 number;
 	__u64 stack;
 
-	look_at_self(lock, tgid, holder_state(lock, address), ctx, &stack);
+	walk = take_walk(lock, true, &number);
+	if (!walk)
+		return;
+	if (python_stacks)
+		read_python(walk, number, holder_state(lock, address));
+	if (native_stacks)
+		read_native(walk, ctx);
+	stack = tell_stack(walk, tgid, lock->instance);
+	give_walk_back(number);
 	if (!stack)
 		return;
 	lock->sample_tid = tid;

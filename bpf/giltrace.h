@@ -53,6 +53,7 @@ struct thread {
 	/* Stacks, by their ids; 0: unknown. */
 	__u64 thread_state;  /* where the runtime keeps this thread's frames; 0: not found yet */
 	__u64 taking_stack;  /* the holder's when it came to a semaphore */
+	__u64 seen_stack;    /* its own, when that was looked at last */
 	__u64 first_stack;   /* the holder's when the wait began */
 	__u64 waiter_stack;  /* its own, in the wait going on */
 	__u64 call_site;     /* the Python part of that: where it let go of the lock before */
@@ -265,7 +266,7 @@ struct hog {
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 384 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 392 + 2 * sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct lock) == 240 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 184, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");

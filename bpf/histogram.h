@@ -12,12 +12,18 @@
 #ifndef GILTRACE_HISTOGRAM_H
 #define GILTRACE_HISTOGRAM_H
 
+/*
+ * In the kernel a global function of numbers is verified once, not for each caller and each way that led there: what
+ * has many ways within would multiply them all.
+ */
 #ifdef __bpf__
 #include "vmlinux.h"
 #define HISTOGRAM_INLINE static __attribute__((always_inline)) inline
+#define HISTOGRAM_ONCE   __attribute__((noinline))
 #else
 #include <linux/types.h>
 #define HISTOGRAM_INLINE static inline
+#define HISTOGRAM_ONCE   static inline
 #endif
 
 #define HISTOGRAM_UNIT_BITS 3 /* 8 ns */
@@ -36,7 +42,7 @@ struct histogram {
 };
 
 /* The position of the highest set bit, for a value above 0. A cascade of shifts: clang 14's BPF back end has no clz. */
-HISTOGRAM_INLINE __u32 histogram_highest_bit(__u64 value)
+HISTOGRAM_ONCE __u32 histogram_highest_bit(__u64 value)
 {
 	__u32 bit = 0;
 
@@ -64,7 +70,7 @@ HISTOGRAM_INLINE __u32 histogram_highest_bit(__u64 value)
 }
 
 /* The bucket of a time in ns: always below HISTOGRAM_BUCKETS. */
-HISTOGRAM_INLINE __u32 histogram_bucket(__u64 ns)
+HISTOGRAM_ONCE __u32 histogram_bucket(__u64 ns)
 {
 	__u64 units = ns >> HISTOGRAM_UNIT_BITS;
 	__u32 shift;

@@ -21,12 +21,15 @@ struct charge {
 
 /*
  * The time in which anybody waited, shared by those who do: the lock's `wall_ns` advances by 1/n of the time that passes
- * while n wait. What it advances by during each one's sleep adds up, over all, to that time.
+ * while n wait. What it advances by during each one's sleep adds up, over all, to that time. (A semaphore's waiters
+ * come and go at the same time: `waiters` must not lose count of them; that the time may be a little off does not add up.)
  */
 HISTOGRAM_INLINE void advance_wall(struct lock *lock, __u64 now)
 {
-	if (lock->waiters && now > lock->wall_since)
-		lock->wall_ns += (now - lock->wall_since) / lock->waiters;
+	__u32 waiters = lock->waiters;
+
+	if (waiters && now > lock->wall_since)
+		lock->wall_ns += (now - lock->wall_since) / waiters;
 	lock->wall_since = now;
 }
 
@@ -38,7 +41,7 @@ HISTOGRAM_INLINE void join_waiters(struct lock *lock, struct thread *thread, __u
 	if (!lock->waiters)
 		lock->wait_began_ns = now;
 	thread->among_waiters = 1;
-	lock->waiters++;
+	__sync_fetch_and_add(&lock->waiters, 1);
 	if (lock->waiters > lock->most_waiters)
 		lock->most_waiters = lock->waiters;
 }
@@ -49,7 +52,7 @@ HISTOGRAM_INLINE void leave_waiters(struct lock *lock, struct thread *thread, __
 		return;
 	advance_wall(lock, now);
 	thread->among_waiters = 0;
-	lock->waiters--;
+	__sync_fetch_and_add(&lock->waiters, -1);
 }
 
 /*

@@ -25,6 +25,7 @@
 #define NO_SYSCALL (-1)
 
 const volatile bool python_stacks, native_stacks;
+#define any_stacks (python_stacks || native_stacks)
 const volatile __u32 python_depth = PYTHON_DEPTH;
 
 /* Where the kernel has bpf_loop (5.17), the verifier sees one step of a loop instead of all. */
@@ -36,6 +37,7 @@ enum walk_state { WALK_GOES_ON, WALK_DONE, WALK_CUT, WALK_TORN };
 
 struct walk {
 	struct raw_stack stack;
+	__u64 hash; /* of the Python frames */
 	__u8 frames[2][FRAME_SPAN]; /* the one just read and the one before, in turn */
 	__u8 code[CODE_SPAN];
 	__u64 top;         /* where the runtime keeps the pointer to the leaf */
@@ -48,6 +50,7 @@ struct walk {
 	__u32 steps, restarts;
 	__u32 state;       /* enum walk_state */
 	__u32 own;         /* of the thread that runs: nothing changes meanwhile */
+	__u64 registers[6]; /* of the thread that runs, which may name its thread state; 0: they do not */
 };
 
 /* A walk takes one of these; a thread that is preempted keeps its. Sizes are set at load time. */
@@ -117,7 +120,7 @@ static __always_inline long begin_again(struct walk *walk)
 		return 1;
 	}
 	walk->stack.python_count = 0;
-	walk->stack.id = 0;
+	walk->hash = 0;
 	walk->link = walk->top;
 	walk->link_code = 0;
 	walk->circle = 0;
@@ -185,7 +188,7 @@ static __always_inline void append_frame(struct walk *walk, __u64 code, __u32 in
 	walk->stack.python[at].instruction = instruction;
 	walk->stack.python[at].check = check;
 	walk->stack.python_count = at + 1;
-	walk->stack.id = mix(mix(walk->stack.id, code), (__u64)check << 32 | instruction);
+	walk->hash = mix(mix(walk->hash, code), (__u64)check << 32 | instruction);
 }
 
 /* Reads the code object of a frame. False: it is none. */
@@ -215,7 +218,7 @@ static __always_inline void mark_entry(struct walk *walk)
 	if (at >= PYTHON_DEPTH)
 		return;
 	walk->stack.python[at].instruction |= FRAME_ENTRY;
-	walk->stack.id = mix(walk->stack.id, FRAME_ENTRY);
+	walk->hash = mix(walk->hash, FRAME_ENTRY);
 }
 
 /* Reads one frame. 1: the walk has ended, walk->state says how. */
@@ -312,13 +315,15 @@ static __always_inline struct walk *take_walk(const struct lock *lock, bool own,
 	if (!walk)
 		return NULL;
 	walk->own = own;
-	walk->stack.id = 0;
+	walk->hash = 0;
 	walk->stack.plan = lock->plan;
 	walk->stack.load_bias = lock->load_bias;
 	walk->stack.syscall = NO_SYSCALL;
 	walk->stack.python_count = 0;
 	walk->stack.native_count = 0;
 	walk->stack.cut = 0;
+	for (int i = 0; i < 6; i++)
+		walk->registers[i] = 0;
 	return walk;
 }
 
@@ -327,16 +332,26 @@ static __always_inline void give_walk_back(__u32 number)
 	bpf_map_push_elem(&free_walks, &number, BPF_ANY);
 }
 
-/* Tells a stack unless it was told. Returns its id; 0: there was no room to tell it. */
+/* A stack's id: of its Python frames, which have their hash already, and enough of the native ones to tell them apart. */
+static __always_inline __u64 id_of(const struct raw_stack *stack, __u64 python_hash, __u32 tgid, __u32 instance)
+{
+	__u64 id = mix(mix(python_hash, instance), (__u64)tgid << 32 | (__u32)stack->syscall);
+
+	for (__u32 i = 0; i < 8 && i < stack->native_count; i++)
+		id = mix(id, stack->native[i]);
+	return id | 1;
+}
+
+/* Tells a stack unless it was told. Returns its id; 0: there is nothing in it, or no room to tell it. */
 static __attribute__((noinline)) __u64 tell_stack(struct walk *walk, __u32 tgid, __u32 instance)
 {
 	struct raw_stack *stack = &walk->stack;
-	__u64 id = mix(mix(stack->id, instance), tgid), size = sizeof(*stack);
+	__u64 id, size = sizeof(*stack);
 	__u32 yes = 1;
 
 	if (!stack->python_count && !stack->native_count && stack->syscall < 0)
 		return 0;
-	id = mix(id, (__u32)stack->syscall) | 1;
+	id = id_of(stack, walk->hash, tgid, instance);
 	if (bpf_map_lookup_elem(&told_stacks, &id))
 		return id;
 	stack->id = id;
@@ -377,7 +392,7 @@ static __always_inline void read_python(struct walk *walk, __u32 number, __u64 t
 		return;
 	}
 	walk->stack.python_count = 0;
-	walk->stack.id = 0;
+	walk->hash = 0;
 	count_walk(WALKS_TORN);
 }
 
@@ -386,11 +401,8 @@ static __always_inline void read_native(struct walk *walk, void *ctx)
 {
 	long size = bpf_get_stack(ctx, walk->stack.native, sizeof(walk->stack.native), BPF_F_USER_STACK);
 
-	if (size < (long)sizeof(__u64) || size > (long)sizeof(walk->stack.native))
-		return;
-	walk->stack.native_count = size / sizeof(__u64);
-	for (__u32 i = 0; i < 8; i++) /* enough to tell stacks apart that differ in their leaf's surroundings */
-		walk->stack.id = mix(walk->stack.id, i < walk->stack.native_count ? walk->stack.native[i] : 0);
+	if (size >= (long)sizeof(__u64) && size <= (long)sizeof(walk->stack.native))
+		walk->stack.native_count = size / sizeof(__u64);
 }
 
 /*
@@ -429,13 +441,25 @@ static __always_inline __u64 last_holder_state(const struct lock *lock, __u64 ad
 }
 
 /* The function that takes the lock has its thread state in a register that calls preserve, in most builds. */
-static __always_inline __u64 state_in_registers(const struct lock *lock, struct pt_regs *ctx, __u64 thread_pointer)
+static __always_inline void keep_registers(struct walk *walk, const struct pt_regs *ctx)
 {
-	__u64 candidates[] = {ctx->bx, ctx->bp, ctx->r12, ctx->r13, ctx->r14, ctx->r15};
+	walk->registers[0] = ctx->bx;
+	walk->registers[1] = ctx->bp;
+	walk->registers[2] = ctx->r12;
+	walk->registers[3] = ctx->r13;
+	walk->registers[4] = ctx->r14;
+	walk->registers[5] = ctx->r15;
+}
 
-	for (int i = 0; i < 6; i++)
-		if (!(candidates[i] & 7) && candidates[i] > 4096 && is_state_of(lock, candidates[i], thread_pointer))
-			return candidates[i];
+static __always_inline __u64 state_in_registers(const struct lock *lock, const struct walk *walk,
+						__u64 thread_pointer)
+{
+	for (int i = 0; i < 6; i++) {
+		__u64 candidate = walk->registers[i];
+
+		if (candidate > 4096 && !(candidate & 7) && is_state_of(lock, candidate, thread_pointer))
+			return candidate;
+	}
 	return 0;
 }
 
@@ -490,8 +514,9 @@ static __always_inline void remember_interpreter(struct lock *lock, __u64 thread
 		lock->interpreter_address = read_word(thread_state + plan->frames.interpreter);
 }
 
-/* Where the thread that runs has its frames; 0: not found. `ctx` may be NULL. */
-static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct thread *thread, struct pt_regs *ctx)
+/* Where the thread that runs has its frames; 0: not found. */
+static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct thread *thread,
+				       const struct walk *walk)
 {
 	__u64 pointer = thread_pointer_of((struct task_struct *)bpf_get_current_task());
 	__u64 state = thread->thread_state;
@@ -501,7 +526,7 @@ static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct 
 	state = last_holder_state(lock, address);
 	remember_interpreter(lock, state);
 	if (!is_state_of(lock, state, pointer))
-		state = ctx ? state_in_registers(lock, ctx, pointer) : 0;
+		state = state_in_registers(lock, walk, pointer);
 	if (!state)
 		state = state_in_list(lock, pointer);
 	thread->thread_state = state;
@@ -522,15 +547,32 @@ static __always_inline __u64 holder_state(struct lock *lock, __u64 address)
 }
 
 /*
- * The stack that the holder has now, read by another thread of its process. 0: unknown.
+ * The looks. They are global functions of numbers only, so that the verifier sees each once and not for each caller: with
+ * pointers it would take seconds.
  */
-static __attribute__((noinline)) __u64 look_at_holder(struct lock *lock, __u64 address, __u32 tgid)
+
+static __always_inline bool find_both(__u64 address, __u32 slot, struct lock **lock, struct thread **thread)
 {
+	struct lock_key key = {.address = address};
+
+	*thread = bpf_map_lookup_elem(&threads, &slot);
+	if (!*thread)
+		return false;
+	key.tgid = (*thread)->tgid;
+	*lock = bpf_map_lookup_elem(&locks, &key);
+	return *lock;
+}
+
+/* The stack that the holder has now, read by the waiter of this slot. 0: unknown. */
+__attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot)
+{
+	struct thread *thread;
+	struct lock *lock;
 	struct walk *walk;
 	__u32 number;
 	__u64 id;
 
-	if (!python_stacks)
+	if (!find_both(address, slot, &lock, &thread))
 		return 0;
 	walk = take_walk(lock, false, &number);
 	if (!walk)
@@ -538,37 +580,55 @@ static __attribute__((noinline)) __u64 look_at_holder(struct lock *lock, __u64 a
 	read_python(walk, number, holder_state(lock, address));
 	if (walk->stack.python_count)
 		walk->stack.syscall = lock->holder_syscall;
-	id = tell_stack(walk, tgid, lock->instance);
+	id = tell_stack(walk, thread->tgid, lock->instance);
 	give_walk_back(number);
 	return id;
 }
 
 /*
- * The stack that the thread which runs has now: its Python frames only, and in `*all` the native ones with them. 0:
- * unknown. `ctx` may be NULL: then no native frames are read.
+ * The stack of the thread that runs, whose slot it is, into a walk that may have its registers and native frames
+ * already. Returns the id of the Python frames alone; 0: unknown. The slot has the id of all in `seen_stack`.
  */
-static __always_inline __u64 look_at_self(struct lock *lock, __u64 tgid, __u64 thread_state, void *ctx, __u64 *all)
+__attribute__((noinline)) __u64 look_at_self(__u64 address, __u32 slot, __u32 number)
+{
+	struct walk *walk = bpf_map_lookup_elem(&walks, &number);
+	struct thread *thread;
+	struct lock *lock;
+	__u32 native_count;
+	__u64 id = 0;
+
+	if (!walk || !find_both(address, slot, &lock, &thread))
+		return 0;
+	native_count = walk->stack.native_count;
+	walk->stack.native_count = 0;
+	if (python_stacks) {
+		read_python(walk, number, own_state(lock, address, thread, walk));
+		id = tell_stack(walk, thread->tgid, lock->instance);
+	}
+	thread->seen_stack = id;
+	if (native_count) {
+		walk->stack.native_count = native_count;
+		thread->seen_stack = tell_stack(walk, thread->tgid, lock->instance);
+	}
+	return id;
+}
+
+/* The same, with a walk of its own; `ctx` NULL: without registers and native frames. */
+static __always_inline __u64 look_here(struct pt_regs *ctx, const struct lock *lock, __u64 address, __u32 slot)
 {
 	struct walk *walk;
-	__u64 id = 0, python = 0;
 	__u32 number;
+	__u64 id;
 
-	*all = 0;
-	if (!python_stacks && !native_stacks)
-		return 0;
 	walk = take_walk(lock, true, &number);
 	if (!walk)
 		return 0;
-	if (python_stacks) {
-		read_python(walk, number, thread_state);
-		python = walk->stack.id;
-		id = *all = tell_stack(walk, tgid, lock->instance);
+	if (ctx) {
+		keep_registers(walk, ctx);
+		if (native_stacks)
+			read_native(walk, ctx);
 	}
-	if (native_stacks && ctx) {
-		walk->stack.id = python;
-		read_native(walk, ctx);
-		*all = tell_stack(walk, tgid, lock->instance);
-	}
+	id = look_at_self(address, slot, number);
 	give_walk_back(number);
 	return id;
 }

@@ -58,18 +58,18 @@ static void test_contended_wait(void **state)
 	bool counts;
 
 	on_acquired(&s->lock, &s->a, 2000);
-	charge = on_blocked(&s->lock, &s->b, 3000, 11);
+	charge = on_blocked(&s->lock, &s->b, 3000, 11, 0);
 	assert_false(charge.charged);
-	on_waited(&s->lock, &s->b, true);
-	charge = on_blocked(&s->lock, &s->b, 8000, 11);
+	on_waited(&s->lock, &s->b, 7990, true);
+	charge = on_blocked(&s->lock, &s->b, 8000, 11, 0);
 	assert_true(charge.charged);
 	assert_int_equal(charge.holder, 11);
 	assert_int_equal(charge.ns, 5000);
-	on_waited(&s->lock, &s->b, false);
-	charge = on_blocked(&s->lock, &s->b, 9000, 11);
+	on_waited(&s->lock, &s->b, 7990, false);
+	charge = on_blocked(&s->lock, &s->b, 9000, 11, 0);
 	assert_int_equal(charge.ns, 1000);
 	on_released(&s->lock, &s->a, 9500);
-	on_waited(&s->lock, &s->b, false);
+	on_waited(&s->lock, &s->b, 7990, false);
 	charge = end_wait(&s->lock, &s->b, 9900, &counts);
 	assert_true(counts);
 	assert_int_equal(charge.ns, 900);
@@ -97,7 +97,7 @@ static void test_charges_add_up(void **state)
 		int sleeps = 1 + rand() % 7;
 
 		for (int i = 0; i < sleeps; i++) {
-			charged += on_blocked(&s->lock, &s->b, now, (__u32)(rand() % 4)).ns;
+			charged += on_blocked(&s->lock, &s->b, now, (__u32)(rand() % 4), 0).ns;
 			now += 1 + (uint64_t)rand() % 100000;
 		}
 		charged += end_wait(&s->lock, &s->b, now, &counts).ns;
@@ -114,10 +114,10 @@ static void test_wait_at_start(void **state)
 	bool counts;
 
 	on_wait_at_start(&s->b, 1000);
-	assert_false(on_blocked(&s->lock, &s->b, 4000, 11).charged);
+	assert_false(on_blocked(&s->lock, &s->b, 4000, 11, 0).charged);
 	assert_int_equal(s->b.failed, 0); /* the sleep that failed began before the trace */
-	on_waited(&s->lock, &s->b, true);
-	assert_int_equal(on_blocked(&s->lock, &s->b, 9000, 11).ns, 5000);
+	on_waited(&s->lock, &s->b, 7990, true);
+	assert_int_equal(on_blocked(&s->lock, &s->b, 9000, 11, 0).ns, 5000);
 	assert_int_equal(s->b.failed, 1);
 	end_wait(&s->lock, &s->b, 9500, &counts);
 	assert_false(counts);
@@ -125,7 +125,7 @@ static void test_wait_at_start(void **state)
 	assert_int_equal(s->b.wait.count, 0);
 	assert_int_equal(s->b.waits_at_start, 1);
 	assert_int_equal(s->b.waited_at_start_ns, 8500);
-	on_blocked(&s->lock, &s->b, 20000, 11); /* the next wait is an ordinary one */
+	on_blocked(&s->lock, &s->b, 20000, 11, 0); /* the next wait is an ordinary one */
 	end_wait(&s->lock, &s->b, 21000, &counts);
 	assert_true(counts);
 	assert_int_equal(s->b.wait.sum_ns, 1000);
@@ -158,18 +158,18 @@ static void test_off_cpu(void **state)
 {
 	struct scene *s = *state;
 
-	on_off_cpu(&s->a, 1500, true); /* not holding: of no interest */
+	on_off_cpu(&s->a, 1500, true, -1); /* not holding: of no interest */
 	on_cpu_again(&s->a, 1600);
 	on_acquired(&s->lock, &s->a, 2000);
-	on_off_cpu(&s->a, 2100, false);
+	on_off_cpu(&s->a, 2100, false, -1);
 	on_cpu_again(&s->a, 2400);
-	on_off_cpu(&s->a, 2500, true);
+	on_off_cpu(&s->a, 2500, true, -1);
 	on_cpu_again(&s->a, 3500);
 	on_released(&s->lock, &s->a, 4000);
 	assert_int_equal(s->a.held_runnable_ns, 300);
 	assert_int_equal(s->a.held_blocked_ns, 1000);
 	assert_int_equal(s->a.hold.sum_ns, 2000);
-	on_off_cpu(&s->a, 4100, true);
+	on_off_cpu(&s->a, 4100, true, -1);
 	on_acquired(&s->lock, &s->a, 5000);
 	on_released(&s->lock, &s->a, 6000);
 	assert_int_equal(s->a.held_blocked_ns, 1000); /* sleep outside of holds does not count */
@@ -182,12 +182,12 @@ static void test_forced_release(void **state)
 	bool counts;
 
 	on_acquired(&s->lock, &s->a, 2000);
-	on_blocked(&s->lock, &s->b, 3000, 11);
-	on_waited(&s->lock, &s->b, true);
-	on_blocked(&s->lock, &s->b, 8000, 11);
+	on_blocked(&s->lock, &s->b, 3000, 11, 0);
+	on_waited(&s->lock, &s->b, 7990, true);
+	on_blocked(&s->lock, &s->b, 8000, 11, 0);
 	on_released(&s->lock, &s->a, 8100);
 	assert_int_equal(s->a.releases_forced, 1);
-	on_waited(&s->lock, &s->b, false);
+	on_waited(&s->lock, &s->b, 7990, false);
 	end_wait(&s->lock, &s->b, 8200, &counts);
 	on_acquired(&s->lock, &s->b, 8200);
 	on_released(&s->lock, &s->b, 8300); /* nobody asked for this one */
@@ -202,10 +202,10 @@ static void test_timeout_after_switch(void **state)
 	struct thread c = {.tid = 13};
 
 	on_acquired(&s->lock, &s->a, 2000);
-	on_blocked(&s->lock, &s->b, 3000, 11);
+	on_blocked(&s->lock, &s->b, 3000, 11, 0);
 	on_released(&s->lock, &s->a, 4000);
 	on_acquired(&s->lock, &c, 4100);
-	on_waited(&s->lock, &s->b, true);
+	on_waited(&s->lock, &s->b, 7990, true);
 	on_released(&s->lock, &c, 8100);
 	assert_int_equal(c.releases_forced, 0);
 }
@@ -217,14 +217,129 @@ static void test_timeout_when_free(void **state)
 	bool counts;
 
 	on_acquired(&s->lock, &s->a, 2000);
-	on_blocked(&s->lock, &s->b, 3000, 11);
+	on_blocked(&s->lock, &s->b, 3000, 11, 0);
 	on_released(&s->lock, &s->a, 8000);
-	on_waited(&s->lock, &s->b, true);
+	on_waited(&s->lock, &s->b, 7990, true);
 	end_wait(&s->lock, &s->b, 8100, &counts);
 	on_acquired(&s->lock, &s->b, 8100);
 	on_released(&s->lock, &s->b, 8200);
 	assert_int_equal(s->a.releases_forced, 0);
 	assert_int_equal(s->b.releases_forced, 0);
+}
+
+/*
+ * The time in which anybody waited is shared by those who do: b waits alone for 1000, then b and c for 2000, then c alone
+ * for 500. Together they are charged 3500.
+ */
+static void test_wall_clock_is_shared(void **state)
+{
+	struct scene *s = *state;
+	struct thread c = {.tid = 13};
+	struct charge charge;
+	bool counts;
+
+	on_acquired(&s->lock, &s->a, 1000);
+	on_blocked(&s->lock, &s->b, 2000, 11, 0);
+	on_blocked(&s->lock, &c, 3000, 11, 0);
+	assert_int_equal(s->lock.waiters, 2);
+	on_released(&s->lock, &s->a, 4900);
+	charge = end_wait(&s->lock, &s->b, 5000, &counts);
+	assert_int_equal(charge.ns, 3000);
+	assert_int_equal(charge.wall_ns, 1000 + 2000 / 2);
+	on_acquired(&s->lock, &s->b, 5000);
+	charge = end_wait(&s->lock, &c, 5500, &counts);
+	assert_int_equal(charge.ns, 2500);
+	assert_int_equal(charge.wall_ns, 2000 / 2 + 500);
+	assert_int_equal(s->lock.waiters, 0);
+	assert_int_equal(s->lock.most_waiters, 1); /* in b's hold; it was 2 in a's */
+}
+
+/* Random waiters that come and go: what they are charged adds up to the time in which anybody waited. */
+static void test_wall_clock_adds_up(void **state)
+{
+	struct scene *s = *state;
+	struct thread waiters[5] = {0};
+	uint64_t now = 1000, anybody = 0, charged = 0;
+	unsigned int waiting = 0;
+	bool counts;
+
+	srand(7);
+	for (int i = 0; i < 2000; i++) {
+		struct thread *thread = &waiters[rand() % 5];
+		uint64_t passes = 1 + (uint64_t)rand() % 1000;
+
+		if (thread->waiting_since && rand() % 2) {
+			charged += end_wait(&s->lock, thread, now, &counts).wall_ns;
+			waiting--;
+		} else {
+			waiting += !thread->waiting_since;
+			charged += on_blocked(&s->lock, thread, now, 1, 0).wall_ns;
+		}
+		assert_int_equal(s->lock.waiters, waiting);
+		anybody += waiting ? passes : 0;
+		now += passes;
+	}
+	for (int i = 0; i < 5; i++)
+		if (waiters[i].waiting_since)
+			charged += end_wait(&s->lock, &waiters[i], now, &counts).wall_ns;
+	assert_true(charged <= anybody);
+	assert_true(anybody - charged <= 2000 * 5); /* each division rounds down, for each who waits */
+}
+
+/* Which look at the holder's stack a sleep is charged to. */
+static void test_stack_of_a_sleep(void **state)
+{
+	struct scene *s = *state;
+	bool counts;
+
+	on_acquired(&s->lock, &s->a, 1000);
+	on_blocked(&s->lock, &s->b, 2000, 11, 0xa);
+	/* The same hold goes on: what runs at the end of the sleep counts more than what ran at its beginning. */
+	assert_int_equal(on_blocked(&s->lock, &s->b, 7000, 11, 0xb).stack, 0xb);
+	/* A look of the timer counts the most. */
+	s->lock.sample_ns = 9000;
+	s->lock.sample_tid = 11;
+	s->lock.sample_stack = 0xc;
+	assert_int_equal(on_blocked(&s->lock, &s->b, 12000, 11, 0xd).stack, 0xc);
+	/* One from before the sleep, or of another thread, does not count. */
+	assert_int_equal(on_blocked(&s->lock, &s->b, 17000, 11, 0xe).stack, 0xe);
+	s->lock.sample_ns = 18000;
+	s->lock.sample_tid = 14;
+	assert_int_equal(end_wait(&s->lock, &s->b, 19000, &counts).stack, 0xe);
+	/* The lock changed hands meanwhile: the look at the end is at another hold. */
+	on_released(&s->lock, &s->a, 20000);
+	on_acquired(&s->lock, &s->a, 20100);
+	on_blocked(&s->lock, &s->b, 21000, 11, 0xf);
+	s->lock.switches++;
+	assert_int_equal(on_blocked(&s->lock, &s->b, 26000, 14, 0x10).stack, 0xf);
+}
+
+/* The system call in which a holder slept the longest, and how a hold that was asked for is known. */
+static void test_holder_asleep(void **state)
+{
+	struct scene *s = *state;
+
+	on_acquired(&s->lock, &s->a, 1000);
+	assert_int_equal(s->a.hold_syscall, -1);
+	on_off_cpu(&s->a, 2000, true, 230);
+	on_cpu_again(&s->a, 5000);
+	on_off_cpu(&s->a, 6000, true, 0);
+	on_cpu_again(&s->a, 7000);
+	on_off_cpu(&s->a, 8000, false, -1); /* preempted: in none */
+	on_cpu_again(&s->a, 20000);
+	assert_int_equal(s->a.hold_syscall, 230);
+	assert_int_equal(s->a.hold_syscall_ns, 3000);
+	assert_int_equal(s->a.hold_blocked, 4000);
+	assert_int_equal(s->a.hold_runnable, 12000);
+	on_blocked(&s->lock, &s->b, 20000, 11, 0);
+	on_waited(&s->lock, &s->b, 25000, true);
+	on_blocked(&s->lock, &s->b, 25010, 11, 0);
+	on_waited(&s->lock, &s->b, 30000, true);
+	assert_int_equal(s->lock.requested_ns, 25000); /* the first request */
+	on_released(&s->lock, &s->a, 31000);
+	on_acquired(&s->lock, &s->a, 32000);
+	assert_int_equal(s->lock.requested_ns, 0);
+	assert_int_equal(s->a.hold_syscall, -1);
 }
 
 int main(void)
@@ -234,7 +349,8 @@ int main(void)
 		SCENE(test_uncontended_cycle), SCENE(test_contended_wait), SCENE(test_charges_add_up),
 		SCENE(test_wait_at_start),     SCENE(test_hold_at_start),  SCENE(test_senseless),
 		SCENE(test_off_cpu),           SCENE(test_forced_release), SCENE(test_timeout_after_switch),
-		SCENE(test_timeout_when_free),
+		SCENE(test_timeout_when_free), SCENE(test_wall_clock_is_shared), SCENE(test_wall_clock_adds_up),
+		SCENE(test_stack_of_a_sleep),  SCENE(test_holder_asleep),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);

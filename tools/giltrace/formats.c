@@ -2,8 +2,11 @@
 /* The report formats: see formats.h. */
 #include "tools/giltrace/formats.h"
 
+#include "user/report/flame_svg.h"
 #include "user/report/folded.h"
 #include "user/report/json.h"
+#include "user/report/pprof.h"
+#include "user/report/speedscope.h"
 
 static int write_json(const struct trace *trace, enum flame_kind kind, FILE *out)
 {
@@ -13,5 +16,9 @@ static int write_json(const struct trace *trace, enum flame_kind kind, FILE *out
 
 const struct report_format report_formats[REPORT_FORMATS] = {
 	{"json", "[=FILE]", "a report in JSON to FILE, or to stdout instead of the text", true, false, write_json},
+	{"flame", "=FILE.svg", "an interactive flame graph", false, true, report__flame},
 	{"folded", "=FILE", "folded stacks and nanoseconds, for other flame graph tools", false, true, report__folded},
+	{"speedscope", "=FILE", "blame, wait and hold for speedscope, in one file", false, true, report__speedscope},
+	{"pprof", "=FILE", "a profile for pprof: blame as Go's mutex profile, wait as its block profile", false, true,
+	 report__pprof},
 };

@@ -3,6 +3,7 @@
 #include "user/report/format.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,4 +100,40 @@ const char *format_name_column(char *out, size_t size, const char *name, size_t 
 		out[length++] = ' ';
 	out[length] = '\0';
 	return out;
+}
+
+static bool is_within_character(const char *at)
+{
+	return ((unsigned char)*at & 0xc0) == 0x80;
+}
+
+/* From U+1000 on most characters are wide. */
+static size_t columns_of(const char *at)
+{
+	return (unsigned char)*at >= 0xe1 ? 2 : 1;
+}
+
+size_t format_columns(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += is_within_character(text) ? 0 : columns_of(text);
+	return count;
+}
+
+void format_cut(char *text, size_t most, const char *mark)
+{
+	size_t count = 0;
+
+	if (format_columns(text) <= most)
+		return;
+	for (; *text; text++) {
+		if (is_within_character(text))
+			continue;
+		if (count + columns_of(text) >= most)
+			break;
+		count += columns_of(text);
+	}
+	strcpy(text, mark);
 }

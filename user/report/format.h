@@ -23,4 +23,11 @@ const char *format_name(char *out, size_t size, const char *name, size_t width);
 /* The same, filled up with blanks to `width` characters: printf's %-15s counts bytes. */
 const char *format_name_column(char *out, size_t size, const char *name, size_t width);
 
+/* How many columns a safe text takes on a terminal, at most: characters that may be wide count twice. */
+size_t format_columns(const char *text);
+
+/* Cuts a safe text to this many columns (at least 1), the last of them then `mark`, of 3 bytes at most. The text has
+ * room for 3 bytes more. */
+void format_cut(char *text, size_t most, const char *mark);
+
 #endif

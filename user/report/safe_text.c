@@ -31,13 +31,18 @@ static size_t decode(const unsigned char *text, uint32_t *value)
 	return length;
 }
 
+/* Characters that hide, that change the direction of text, or that XML does not take: first and last. */
+static const uint32_t harmful[][2] = {
+	{0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e}, {0x200b, 0x200f},
+	{0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe0fff},
+};
+
 static bool harmless(uint32_t value)
 {
-	if (value < 0x20 || (value >= 0x7f && value < 0xa0))
-		return false;
-	if (value == 0x200e || value == 0x200f || value == 0x2028 || value == 0x2029 || value == 0xfeff)
-		return false;
-	return !(value >= 0x202a && value <= 0x202e) && !(value >= 0x2066 && value <= 0x2069);
+	for (size_t i = 0; i < sizeof(harmful) / sizeof(*harmful); i++)
+		if (value >= harmful[i][0] && value <= harmful[i][1])
+			return false;
+	return (value & 0xfffe) != 0xfffe; /* no character, on any plane */
 }
 
 const char *safe_text(char *out, size_t size, const char *name)

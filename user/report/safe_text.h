@@ -11,7 +11,7 @@
 /*
  * Copies `name` into `out` (of `size` > 0 bytes, always terminated, cut at a whole character), with every byte that
  * is a control character (C0, DEL, and C1 in UTF-8) or no valid UTF-8 written as \xNN. Characters that change the
- * direction of text or hide (U+200E/F, U+202A-2E, U+2066-69, U+FEFF) are escaped too. Returns `out`.
+ * direction of text or hide, and those that XML does not take, are escaped too. Returns `out`.
  */
 const char *safe_text(char *out, size_t size, const char *name);
 

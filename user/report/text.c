@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The text report: see text.h. Histograms are in text_histogram.c, the matrix in text_matrix.c. */
+/* The text report: see text.h. Its larger parts have files of their own: text_parts.h. */
 #include "user/report/text.h"
 
 #include <errno.h>
@@ -41,8 +41,8 @@ static void print_several(const struct trace *trace, FILE *out)
 	if (trace->end != TRACE_END_TIME)
 		fprintf(out, "The last of them ended; that ended the trace.\n");
 	if (trace->scope == TRACE_GIVEN && trace->children)
-		fprintf(out, "They forked %" PRIu64 " child process%s, not traced: --follow does that.\n", trace->children,
-			trace->children > 1 ? "es" : "");
+		fprintf(out, "They forked %" PRIu64 " child process%s, not traced: --follow does that.\n",
+			trace->children, trace->children > 1 ? "es" : "");
 }
 
 static void print_header(const struct trace *trace, FILE *out)
@@ -258,6 +258,7 @@ static void print_gil(const struct trace *trace, const struct trace_gil *gil, FI
 	if (!is_single(trace))
 		print_process_title(trace, gil, out);
 	print_verdict(trace, gil, out);
+	text__blame(trace, gil, out);
 	print_lock_counts(trace, gil, out);
 	print_threads(trace, gil, out);
 	print_off_cpu(trace, gil, out);
@@ -268,12 +269,15 @@ static void print_gil(const struct trace *trace, const struct trace_gil *gil, FI
 				out);
 	}
 	text__matrix(trace, gil, out);
+	text__hogs(trace, gil, out);
+	text__release_points(trace, gil, out);
 	print_open(gil, out);
 }
 
 static int compare_waited(const void *left, const void *right)
 {
-	const struct trace_gil *a = *(const struct trace_gil *const *)left, *b = *(const struct trace_gil *const *)right;
+	const struct trace_gil *a = *(const struct trace_gil *const *)left,
+			       *b = *(const struct trace_gil *const *)right;
 	uint64_t a_ns = a->counts.waited_ns + a->open.waited_ns, b_ns = b->counts.waited_ns + b->open.waited_ns;
 
 	if (a_ns != b_ns)
@@ -343,6 +347,20 @@ static void print_lost(const struct trace *trace, FILE *out)
 	print_loss(out, lost->probes, "probe hits were skipped by the kernel", "counts are as much too low");
 }
 
+/* What part of the stacks could not be had. */
+static void print_stack_quality(const struct trace *trace, FILE *out)
+{
+	const struct trace_stack_quality *quality = &trace->quality;
+
+	if (trace->stack_level == TRACE_STACKS_NONE ||
+	    !(quality->torn | quality->missing | quality->cut | quality->frames_gone))
+		return;
+	fprintf(out,
+		"Of %" PRIu64 " stacks %" PRIu64 " changed while they were read, %" PRIu64
+		" could not be found, %" PRIu64 " were\ncut; %" PRIu64 " frames had no name any more.\n",
+		quality->walks, quality->torn, quality->missing, quality->cut, quality->frames_gone);
+}
+
 static void print_cost(const struct trace *trace, FILE *out)
 {
 	char total[FORMAT_SIZE], each[FORMAT_SIZE], share[FORMAT_SIZE];
@@ -374,6 +392,7 @@ int report__text(const struct trace *trace, FILE *out)
 	if (!trace->gil_count)
 		fprintf(out, "\nNo thread took, released or waited for the lock while it was traced.\n");
 	print_lost(trace, out);
+	print_stack_quality(trace, out);
 	print_cost(trace, out);
 	if (fflush(out) || ferror(out))
 		return errno ? -errno : -EIO;

@@ -57,9 +57,8 @@ static void print_total(const struct trace *trace, FILE *out)
 
 	if (trace->level == TRACE_ALL)
 		snprintf(acquired, sizeof(acquired), "%" PRIu64, counts->acquisitions);
-	fprintf(out, "    together %zu locks, %s acquisitions, %" PRIu64 " contended; waited %s\n",
-		trace->gil_count, acquired, counts->contended,
-		format_time(time, counts->waited_ns + trace->total.open.waited_ns));
+	fprintf(out, "    together %zu locks, %s acquisitions, %" PRIu64 " contended; waited %s\n", trace->gil_count,
+		acquired, counts->contended, format_time(time, counts->waited_ns + trace->total.open.waited_ns));
 }
 
 void text__processes(const struct trace *trace, FILE *out)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The wire format of protocol buffers, as much of it as is written here. */
+#ifndef GILTRACE_REPORT_PROTOBUF_H
+#define GILTRACE_REPORT_PROTOBUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes that grow; all zero is empty. After a failed allocation nothing more is added, and `failed` tells. */
+struct bytes {
+	unsigned char *data;
+	size_t size, room;
+	bool failed;
+};
+
+void bytes__free(struct bytes *bytes);
+void bytes__clear(struct bytes *bytes); /* keeps the room */
+void bytes__add(struct bytes *bytes, const void *data, size_t size);
+
+void protobuf__varint(struct bytes *bytes, uint64_t value);
+
+/* A field with its number: an integer, or bytes (a string, a message, packed integers). 0 is written too. */
+void protobuf__integer(struct bytes *bytes, uint32_t field, uint64_t value);
+void protobuf__bytes(struct bytes *bytes, uint32_t field, const void *data, size_t size);
+void protobuf__message(struct bytes *bytes, uint32_t field, const struct bytes *message);
+
+#endif
