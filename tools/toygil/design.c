@@ -49,6 +49,7 @@ const struct frame_layout toygil_frame_layout = {
 	.name = offsetof(struct code, instructions),
 	.file = offsetof(struct code, file),
 	.first_line = offsetof(struct code, line),
+	.interpreter = NO_FIELD,
 };
 
 const struct toygil_code_layout toygil_code_layout = {

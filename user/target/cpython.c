@@ -169,8 +169,9 @@ static int check_version(struct build *build)
 			    "Python %s is not known to giltrace: its layout was guessed, and is checked while it is "
 			    "traced.\n",
 			    plan->version);
-	plan->frames.interpreter = plan->cpython.interpreter;
-	if (!plan->frames.top)
+	if (plan->frames.top)
+		plan->frames.interpreter = plan->cpython.interpreter;
+	else
 		build__note(build, "How Python %s keeps its frames is not known: there are no Python stacks.\n",
 			    plan->version);
 	plan->design = plan->cpython.version >= 0x030c   ? "per-interpreter"
