@@ -5,6 +5,7 @@ that its plan has and named by the adapter, equals sys._current_frames(), name, 
 import json
 import os
 import signal
+import struct
 import subprocess
 import time
 
@@ -170,3 +171,45 @@ end
             self.assertTrue(lines[stack[0][1] - 1].startswith("\t"), "the line of an instruction")
             time.sleep(0.013)
         self.assertEqual(seen, {"keep", "wait"})
+
+
+class CraftedToygil(TraceTest):
+    """A toygil whose layout of frames says anything: it is refused, or what is read by it makes no sense; no harm."""
+
+    FIELDS = ["code_type", "", "code_has_type", "threads", "next_thread", "top", "top_within", "previous", "code",
+              "instruction", "owner", "foreign_owner", "form", "instructions", "name", "file", "first_line"]
+
+    def setUp(self):
+        super().setUp()
+        with open(os.path.join(os.path.dirname(GILTRACE), "toygil"), "rb") as file:
+            self.bytes = file.read()
+        # No type, and none of what leads to other threads; then `top`.
+        self.at = self.bytes.index(struct.pack("<QIII", 0, *[0xffffffff] * 3))
+
+    def doctor(self, *changes):
+        """What giltrace says of a toygil with these fields changed, which are told by their names."""
+        path = os.path.join(self.directory, "toygil")
+        crafted = bytearray(self.bytes)
+        for name, value in changes:
+            at = self.at + 4 * self.FIELDS.index(name)
+            crafted[at:at + 4] = struct.pack("<I", value)
+        with open(path, "wb") as file:
+            file.write(crafted)
+        os.chmod(path, 0o755)
+        target = subprocess.Popen([path, "--duration=30", "count-up"], stdout=subprocess.DEVNULL)
+        self.addCleanup(end, target)
+        wait_for(lambda: os.readlink("/proc/%d/exe" % target.pid) == path, "toygil to begin")
+        result = self.run_giltrace("doctor", "-p", target.pid)
+        end(target)
+        os.unlink(path)
+        self.assertEqual(result.status, 0, result)
+        return result.out
+
+    def test_layouts(self):
+        refusal = "How this toygil keeps its frames is not known"
+        self.assertNotIn(refusal, self.doctor())
+        for change in [("top", 0), ("top", 12), ("top", 0xfffffff8), ("previous", 121), ("code", 128),
+                       ("instruction", 124), ("name", 256), ("file", 0xffffffff), ("first_line", 254),
+                       ("instructions", 252), ("form", 0), ("form", 77), ("owner", 3), ("threads", 8),
+                       ("top_within", 0), ("code_type", 5)]:
+            self.assertIn(refusal, self.doctor(change), change)
