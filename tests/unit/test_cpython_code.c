@@ -12,11 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 /* cmocka.h needs the ones above */
 #include <cmocka.h>
 
+#include "user/target/cpython.h"
 #include "user/target/cpython_lines.h"
 #include "user/target/cpython_text.h"
+#include "user/target/plan.h"
+#include "user/target/process.h"
+#include "user/target/runtime.h"
 
 #define MAX_TABLE 8192
 #define MAX_CODE  65536
@@ -225,6 +231,189 @@ static void test_cut(void **state)
 	assert_string_equal(out, "01...");
 }
 
+/* ---- a code object of 3.12 in this very process, whose memory says what it likes ---- */
+
+struct crafted_text {
+	uint64_t reference_count, type, length, hash;
+	uint32_t state, padding;
+	union {
+		char ascii[24];
+		struct {
+			uint64_t utf8_length, utf8;
+			uint64_t data; /* pointer of one that is not compact, or the characters */
+		};
+	};
+};
+
+struct crafted_bytes {
+	uint64_t reference_count, type, length, hash;
+	uint8_t bytes[32];
+};
+
+struct crafted_code {
+	uint64_t reference_count, type;
+	uint8_t before_line[52];
+	int32_t first_line;
+	uint8_t before_file[40];
+	uint64_t file, name, qualified_name, line_table;
+};
+
+_Static_assert(offsetof(struct crafted_code, first_line) == 68 && offsetof(struct crafted_code, file) == 112 &&
+		       offsetof(struct crafted_code, line_table) == 136 && offsetof(struct crafted_text, ascii) == 40 &&
+		       offsetof(struct crafted_text, data) == 56 && offsetof(struct crafted_bytes, bytes) == 32,
+	       "as 3.12 has them");
+
+struct crafted {
+	struct process *process;
+	struct probe_plan plan;
+	struct frame_text text;
+	struct crafted_text name, file;
+	struct crafted_bytes lines;
+	struct crafted_code code;
+	uint64_t type;
+	void *pages; /* one that can be read, and one behind it that cannot */
+};
+
+#define ASCII (1U << 2 | 1U << 5 | 1U << 6) /* kind 1, compact, ascii */
+
+static int craft(void **state)
+{
+	struct crafted *c = calloc(1, sizeof(*c));
+
+	if (!c || process__open(getpid(), &c->process))
+		return -1;
+	c->plan.cpython = (struct cpython_layout){.version = 0x030c,
+						  .line_table = 136,
+						  .objects = {.type = 8,
+							      .bytes_length = 16,
+							      .bytes = 32,
+							      .text_length = 16,
+							      .text_state = 32,
+							      .text_kind = 2,
+							      .text_ascii = 40,
+							      .text_compact = 56}};
+	c->plan.frames =
+		(struct frame_layout){.top = 56, .code_has_type = 8, .name = 128, .file = 112, .first_line = 68};
+	c->plan.frames.code_type = (uint64_t)(uintptr_t)&c->type - 0x1000;
+	c->plan.load_bias = 0x1000;
+	c->name = (struct crafted_text){.length = 4, .state = ASCII, .ascii = "name"};
+	c->file = (struct crafted_text){.length = 7, .state = ASCII, .ascii = "file.py"};
+	c->lines = (struct crafted_bytes){.length = 2, .bytes = {0x80 | 13 << 3 | 7, 6}}; /* 8 units, 3 lines on */
+	c->code = (struct crafted_code){.type = (uint64_t)(uintptr_t)&c->type,
+					.first_line = 10,
+					.file = (uint64_t)(uintptr_t)&c->file,
+					.name = 1,
+					.qualified_name = (uint64_t)(uintptr_t)&c->name,
+					.line_table = (uint64_t)(uintptr_t)&c->lines};
+	c->pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (c->pages == MAP_FAILED || mprotect((char *)c->pages + 4096, 4096, PROT_NONE))
+		return -1;
+	*state = c;
+	return 0;
+}
+
+static int end_crafted(void **state)
+{
+	struct crafted *c = *state;
+
+	process__close(c->process);
+	munmap(c->pages, 8192);
+	free(c);
+	return 0;
+}
+
+static int name_crafted(struct crafted *c, uint64_t code)
+{
+	struct raw_frame frame = {.code = code, .instruction = 4};
+
+	frame.check = code_check(c->code.qualified_name, c->code.file, (uint32_t)c->code.first_line);
+	return cpython__name_frame(c->process, &c->plan, &frame, &c->text);
+}
+
+static int name_it(struct crafted *c)
+{
+	return name_crafted(c, (uint64_t)(uintptr_t)&c->code);
+}
+
+static void test_crafted_objects(void **state)
+{
+	struct crafted *c = *state;
+	char *last = (char *)c->pages + 4096 - sizeof(c->code);
+
+	assert_int_equal(name_it(c), 0);
+	assert_string_equal(c->text.name, "name");
+	assert_string_equal(c->text.file, "file.py");
+	assert_int_equal(c->text.line, 13);
+	/* The last that a page has: nothing behind it may be read. */
+	memcpy(last, &c->code, sizeof(c->code));
+	assert_int_equal(name_crafted(c, (uint64_t)(uintptr_t)last), 0);
+	assert_int_equal(name_crafted(c, (uint64_t)(uintptr_t)last + 8), -ESTALE);
+	c->code.type++;
+	assert_int_equal(name_it(c), -ESTALE);
+}
+
+/* Characters elsewhere (3.11 and before), and in each width. */
+static void test_crafted_texts(void **state)
+{
+	static const uint16_t wide[] = {0x4e2d, 0xdc80, 0x41};
+	struct crafted *c = *state;
+
+	c->name.state = 2U << 2 | 1U << 5;
+	c->name.length = 3;
+	memcpy(&c->name.data, wide, sizeof(wide));
+	assert_int_equal(name_it(c), 0);
+	assert_string_equal(c->text.name, "\xe4\xb8\xad\\udc80A");
+	c->name.state = 2U << 2;
+	c->name.data = (uint64_t)(uintptr_t)wide;
+	assert_int_equal(name_it(c), 0);
+	assert_string_equal(c->text.name, "\xe4\xb8\xad\\udc80A");
+	c->name.state = 1U << 2 | 1U << 6; /* ASCII elsewhere */
+	c->name.data = (uint64_t)(uintptr_t) "abc";
+	assert_int_equal(name_it(c), 0);
+	assert_string_equal(c->text.name, "abc");
+	c->name.data = 8;
+	assert_int_equal(name_it(c), -EFAULT);
+}
+
+/* Lengths, kinds and addresses that cannot be. */
+static void test_crafted_nonsense(void **state)
+{
+	struct crafted *c = *state;
+	const struct crafted good = *c;
+	uint64_t random = 0x9e3779b97f4a7c15;
+	int named = 0;
+
+	c->name.length = UINT64_MAX;
+	memset(c->name.ascii, 'x', sizeof(c->name.ascii));
+	name_it(c); /* reads on into what is behind it; cut off */
+	assert_true(strlen(c->text.name) < FRAME_TEXT_SIZE);
+	c->name = good.name;
+	c->name.state = 3U << 2 | 1U << 5;
+	assert_int_equal(name_it(c), -EFAULT);
+	c->name = good.name;
+	c->lines.length = UINT64_MAX; /* ends where the answer is found */
+	assert_true(name_it(c) <= 0);
+	c->lines = good.lines;
+	c->code.line_table = UINT64_MAX - 8;
+	assert_int_equal(name_it(c), -EFAULT);
+	for (int i = 0; i < 3000; i++) {
+		uint8_t *bytes = (uint8_t *)&c->name;
+
+		c->name = good.name;
+		c->file = good.file;
+		c->lines = good.lines;
+		c->code = good.code;
+		for (int changes = 0; changes < 3; changes++) {
+			size_t at = next_random(&random) % (sizeof(c->name) + sizeof(c->file) + sizeof(c->lines));
+
+			bytes[at] = (uint8_t)next_random(&random);
+		}
+		named += !name_it(c);
+		assert_true(memchr(c->text.name, 0, FRAME_TEXT_SIZE) && memchr(c->text.file, 0, FRAME_TEXT_SIZE));
+	}
+	assert_true(named > 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +422,9 @@ int main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_harmless),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test_setup_teardown(test_crafted_objects, craft, end_crafted),
+		cmocka_unit_test_setup_teardown(test_crafted_texts, craft, end_crafted),
+		cmocka_unit_test_setup_teardown(test_crafted_nonsense, craft, end_crafted),
 	};
 
 	return cmocka_run_group_tests_name("code of CPython", tests, NULL, NULL);

@@ -156,6 +156,7 @@ static void assert_frames(const struct probe_plan *plan, unsigned minor)
 	assert_true(frames->code_type); /* PyCode_Type is exported by each */
 	assert_int_equal(frames->code_has_type, 8);
 	assert_int_equal(frames->threads, expected->threads);
+	assert_int_equal(frames->interpreter, plan->cpython.interpreter);
 	assert_int_equal(frames->next_thread, expected->next_thread);
 	assert_int_equal(frames->top, expected->top);
 	assert_int_equal(frames->top_within, expected->top_within);

@@ -125,15 +125,24 @@ static void test_system_calls(void **state)
 
 /* ---- symbols of files ---- */
 
-/* In this program, for the tests below. */
-__attribute__((noinline)) static int outer_function_of_the_test(int x)
+/* In this program, for the tests below. They call a function that returns where it returns to. */
+__attribute__((noinline)) static uint64_t return_address(void)
 {
-	return x * 3 + getpid();
+	return (uint64_t)(uintptr_t)__builtin_return_address(0);
 }
 
-__attribute__((noinline)) static int PyEval_EvalFrameEx(int x)
+__attribute__((noinline)) static uint64_t outer_function_of_the_test(void)
 {
-	return x * 5 + getpid();
+	uint64_t address = return_address();
+
+	return address + (getpid() < 0);
+}
+
+__attribute__((noinline)) static uint64_t PyEval_EvalFrameEx(void)
+{
+	uint64_t address = return_address();
+
+	return address + (getppid() < 0);
 }
 
 static void test_own_functions(void **state)
@@ -400,7 +409,6 @@ static void test_resolve(void **state)
 {
 	struct fixture *fixture = *state;
 	uint64_t function = (uint64_t)(uintptr_t)outer_function_of_the_test;
-	uint64_t evaluation = (uint64_t)(uintptr_t)PyEval_EvalFrameEx;
 
 	assert_string_equal(resolve(fixture, true), "");
 	add_python(fixture, 1, 10);
@@ -414,12 +422,16 @@ static void test_resolve(void **state)
 	fixture->raw.syscall = 99999;
 	fixture->raw.cut = 0;
 	add_native(fixture, function);
-	add_native(fixture, evaluation + 4);
-	add_native(fixture, function + 1); /* the byte before it is still the function's */
-	add_native(fixture, evaluation + 4);
+	add_native(fixture, PyEval_EvalFrameEx());
+	add_native(fixture, outer_function_of_the_test());
+	add_native(fixture, PyEval_EvalFrameEx());
 	assert_string_equal(resolve(fixture, true),
 			    "k:system call 99999 n:outer_function_of_the_test p:function1:10 p:function2:20 "
 			    "n:outer_function_of_the_test p:function3:30");
+	/* What is behind no call is no return address: all from there on is wrong. */
+	fixture->raw.native[2] = function + 1;
+	assert_string_equal(resolve(fixture, true), "k:system call 99999 n:outer_function_of_the_test p:function1:10 "
+						    "p:function2:20 p:function3:30");
 	assert_int_equal(asked, 3); /* each once */
 	assert_int_equal(fixture->quality.frames_gone, 0);
 }

@@ -15,7 +15,7 @@
 #include "tools/toygil/natives.h"
 #include "tools/toygil/program.h"
 
-const struct instruction_form instruction_forms[OPERATIONS] = {
+const struct instruction_shape instruction_forms[OPERATIONS] = {
 #define X(enumerator, name, operand, pops, pushes) {name, operand, pops, pushes},
 	INSTRUCTIONS(X)
 #undef X
@@ -293,6 +293,7 @@ static void begin_function(struct assembler *as)
 		reject(as, "more than %d functions", PROGRAM_MAX_CODES);
 	as->code = ADD_ELEMENT(as, program->codes, program->code_count);
 	memcpy(as->code->name, word, sizeof(word));
+	as->code->file = program->file;
 	as->code->line = as->line;
 	as->locals.count = as->labels.count = as->jumps.count = 0;
 	while (!at_end_of_line(as)) {

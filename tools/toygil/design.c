@@ -32,6 +32,34 @@ const struct lock_layout toygil_lock_layout = {
 	.interpreter_gil = offsetof(struct interpreter, lock),
 };
 
+/* A function is told from others by its instructions, which are its own; its name is no single word. */
+const struct frame_layout toygil_frame_layout = {
+	.code_type = 0,
+	.code_has_type = NO_FIELD,
+	.threads = NO_FIELD,
+	.next_thread = NO_FIELD,
+	.top = offsetof(struct thread, top),
+	.top_within = NO_FIELD,
+	.previous = offsetof(struct frame, previous),
+	.code = offsetof(struct frame, code),
+	.instruction = offsetof(struct frame, at),
+	.owner = NO_FIELD,
+	.instruction_form = INSTRUCTION_BEHIND_POINTER,
+	.instructions = offsetof(struct code, instructions),
+	.name = offsetof(struct code, instructions),
+	.file = offsetof(struct code, file),
+	.first_line = offsetof(struct code, line),
+	.interpreter = NO_FIELD,
+};
+
+const struct toygil_code_layout toygil_code_layout = {
+	.name = offsetof(struct code, name),
+	.name_size = PROGRAM_NAME_SIZE,
+	.count = offsetof(struct code, count),
+	.lines = offsetof(struct code, lines),
+	.instruction_size = sizeof(struct instruction),
+};
+
 _Static_assert(offsetof(struct interpreter, owns_lock) == offsetof(struct interpreter, lock) + sizeof(void *),
 	       "a tracer reads both at once");
 

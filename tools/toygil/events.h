@@ -3,7 +3,8 @@
  * The events of a lock's life (docs/design.md): for each a USDT probe of provider `gil`, and an entry in the books.
  *
  * The probes' arguments are in fixed registers, so that a tracer needs no argument parser: the lock's address in %rdi,
- * and at `waited` the result of the sleep in %eax, where CPython's compiled code has it, too. A probe is a one-byte
+ * the struct thread in %rbx (not at `switched`), and at `waited` the result of the sleep in %eax, where CPython's
+ * compiled code has it, too. A probe is a one-byte
  * nop, which the kernel's uprobes emulate, and a note in .note.stapsdt; untraced it costs nothing else. The notes are
  * written here by hand: <sys/sdt.h> lets the compiler choose where an argument is.
  */
@@ -42,11 +43,17 @@
 
 /* "memory": what the runtime wrote before the event is in place when a tracer looks. */
 #define EVENT(name, lock) __asm__ volatile(EVENT_NOTE(name, "8@%%rdi") : : "D"(lock) : "memory")
-#define EVENT_RESULT(name, lock, result) \
-	__asm__ volatile(EVENT_NOTE(name, "8@%%rdi -4@%%eax") : : "D"(lock), "a"(result) : "memory")
+#define EVENT_OF(name, lock, thread) \
+	__asm__ volatile(EVENT_NOTE(name, "8@%%rdi 8@%%rbx") : : "D"(lock), "b"(thread) : "memory")
+#define EVENT_RESULT(name, lock, thread, result)                      \
+	__asm__ volatile(EVENT_NOTE(name, "8@%%rdi 8@%%rbx -4@%%eax") \
+			 :                                            \
+			 : "D"(lock), "b"(thread), "a"(result)        \
+			 : "memory")
 #else
-#define EVENT(name, lock)                ((void)(lock))
-#define EVENT_RESULT(name, lock, result) ((void)(lock), (void)(result))
+#define EVENT(name, lock)                        ((void)(lock))
+#define EVENT_OF(name, lock, thread)             ((void)(lock), (void)(thread))
+#define EVENT_RESULT(name, lock, thread, result) ((void)(lock), (void)(thread), (void)(result))
 #endif
 
 #define BOOKS_KEPT(thread) __builtin_expect((thread)->books != NULL, 0)
@@ -75,7 +82,7 @@ static inline __attribute__((always_inline)) void event__blocked(struct lock *lo
 {
 	uint64_t before = before_event(thread);
 
-	EVENT("blocked", lock);
+	EVENT_OF("blocked", lock, thread);
 	if (BOOKS_KEPT(thread))
 		books__blocked(thread->books, lock, middle_of_event(thread->books, before));
 }
@@ -83,7 +90,7 @@ static inline __attribute__((always_inline)) void event__blocked(struct lock *lo
 /* The sleep ended: 0 or ETIMEDOUT. */
 static inline __attribute__((always_inline)) void event__waited(struct lock *lock, struct thread *thread, int result)
 {
-	EVENT_RESULT("waited", lock, result);
+	EVENT_RESULT("waited", lock, thread, result);
 	if (BOOKS_KEPT(thread))
 		books__waited(thread->books, result);
 }
@@ -93,7 +100,7 @@ static inline __attribute__((always_inline)) void event__acquired(struct lock *l
 {
 	uint64_t before = before_event(thread);
 
-	EVENT("acquired", lock);
+	EVENT_OF("acquired", lock, thread);
 	if (BOOKS_KEPT(thread))
 		books__acquired(thread->books, lock, middle_of_event(thread->books, before));
 }
@@ -103,7 +110,7 @@ static inline __attribute__((always_inline)) void event__released(struct lock *l
 {
 	uint64_t before = before_event(thread);
 
-	EVENT("released", lock);
+	EVENT_OF("released", lock, thread);
 	if (BOOKS_KEPT(thread))
 		books__released(thread->books, lock, forced, middle_of_event(thread->books, before));
 }

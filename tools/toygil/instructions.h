@@ -65,12 +65,12 @@ enum operation {
 		OPERATIONS,
 };
 
-struct instruction_form {
+struct instruction_shape {
 	const char *name;
 	enum operand_kind operand;
 	int pops, pushes;
 };
 
-extern const struct instruction_form instruction_forms[OPERATIONS];
+extern const struct instruction_shape instruction_forms[OPERATIONS];
 
 #endif

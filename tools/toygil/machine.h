@@ -168,6 +168,17 @@ static bool callable(struct thread *thread, const char *instruction, const struc
 	return false;
 }
 
+/* A tracer may look between any two instructions of the CPU: what it follows is stored after what is found there. */
+static inline void set_instruction(struct frame *frame, const struct instruction *at)
+{
+	__atomic_store_n(&frame->at, at, __ATOMIC_RELAXED);
+}
+
+static inline void set_top(struct thread *thread, struct frame *frame)
+{
+	__atomic_store_n(&thread->top, frame, __ATOMIC_RELEASE);
+}
+
 /* Lays a frame over the arguments, which are on the stack. False after thread__fail(). */
 static bool push_frame(struct thread *thread, struct frame *frame, const struct code *code, struct object **locals)
 {
@@ -180,23 +191,25 @@ static bool push_frame(struct thread *thread, struct frame *frame, const struct 
 		return false;
 	}
 	frame->code = code;
-	frame->next = code->instructions;
 	frame->locals = locals;
+	frame->previous = thread->top;
 	for (uint32_t i = code->arguments; i < code->locals; i++)
 		locals[i] = NULL;
+	set_instruction(frame, code->instructions);
+	set_top(thread, frame);
 	return true;
 }
 
 /* The error so far was the reason alone: now it gets its place, and stops the run. */
-static void report_failure(struct thread *thread, const struct code *code, const struct instruction *next)
+static void report_failure(struct thread *thread)
 {
 	char message[PROGRAM_ERROR_SIZE + 64];
-	size_t at = (size_t)(next - code->instructions);
+	const struct frame *frame = thread->top;
 
-	if (!thread->error[0])
+	if (!thread->error[0] || !frame)
 		return;
-	snprintf(message, sizeof(message), "%s:%u: %s", thread->runtime->program->file, code->lines[at ? at - 1 : 0],
-		 thread->error);
+	snprintf(message, sizeof(message), "%s:%u: %s", frame->code->file,
+		 frame->code->lines[frame->at - frame->code->instructions], thread->error);
 	runtime__stop(thread->runtime, message);
 }
 
@@ -263,8 +276,9 @@ static struct object *machine__run(struct thread *thread, const struct code *cod
 	top = locals + code->locals;
 	CHECK_BREAKER();
 	for (;;) {
-		const struct instruction now = *next++;
+		const struct instruction now = *next;
 
+		set_instruction(frame, next++);
 		FAIL_UNLESS(tick(thread));
 		switch ((enum operation)now.operation) {
 		case OPERATION_CONSTANT:
@@ -351,25 +365,23 @@ static struct object *machine__run(struct thread *thread, const struct code *cod
 		case OPERATION_CALL:
 			value = top[-now.operand - 1];
 			FAIL_UNLESS(callable(thread, "call", value, (uint32_t)now.operand));
-			frame->next = next;
 			FAIL_UNLESS(push_frame(thread, frame + 1, ((struct function *)value)->code, top - now.operand));
 			frame++;
-			code = frame->code;
-			next = frame->next;
+			next = frame->at;
 			locals = frame->locals;
-			top = locals + code->locals;
+			top = locals + frame->code->locals;
 			CHECK_BREAKER();
 			break;
 		case OPERATION_RETURN:
 			value = *--top;
 			release_down_to(thread, top, locals - 1);
+			set_top(thread, frame->previous);
 			if (frame == thread->frames)
 				return value;
 			top = locals - 1;
 			*top++ = value;
 			frame--;
-			code = frame->code;
-			next = frame->next;
+			next = frame->at + 1;
 			locals = frame->locals;
 			break;
 		case OPERATION_LIST:
@@ -444,8 +456,9 @@ static struct object *machine__run(struct thread *thread, const struct code *cod
 		}
 	}
 failed:
-	report_failure(thread, code, next);
+	report_failure(thread);
 	release_down_to(thread, top, thread->stack);
+	set_top(thread, NULL);
 	return NULL;
 }
 

@@ -33,7 +33,8 @@ struct code {
 	uint32_t stack;             /* most values that it has on the stack at once, found by program__verify() */
 	uint32_t count;
 	struct instruction *instructions;
-	uint32_t *lines; /* of each instruction */
+	uint32_t *lines;  /* of each instruction */
+	const char *file; /* the program's */
 };
 
 /* A literal. Every interpreter makes its own objects of them. */

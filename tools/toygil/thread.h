@@ -34,10 +34,12 @@ enum breaker {
 /* `free`: whether a thread may touch objects (attached), need not be asked (detached), or must not (suspended). */
 enum thread_state { THREAD_DETACHED, THREAD_ATTACHED, THREAD_SUSPENDED };
 
+/* A tracer walks them by toygil_frame_layout. */
 struct frame {
 	const struct code *code;
-	const struct instruction *next;
+	const struct instruction *at; /* the instruction that runs; of a caller, its call */
 	struct object **locals;
+	struct frame *previous; /* the caller's; NULL: none */
 };
 
 struct thread {
@@ -62,6 +64,7 @@ struct thread {
 	/* Running. */
 	struct object **stack;
 	struct frame *frames;
+	struct frame *top; /* the one that runs; NULL: none. Always as it is, for tracers look whenever they want to */
 	uint32_t eval_breaker; /* of `free`; the other designs have one for the interpreter */
 	int ticker;            /* of `ticks`: instructions until the next check */
 	uint64_t fuel;

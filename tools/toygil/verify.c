@@ -34,7 +34,7 @@ static int wrong(struct walk *walk, uint32_t at, const char *format, ...)
 
 static int32_t pops(const struct instruction *instruction)
 {
-	const struct instruction_form *form = &instruction_forms[instruction->operation];
+	const struct instruction_shape *form = &instruction_forms[instruction->operation];
 
 	if (form->operand == OPERAND_NATIVE)
 		return natives[instruction->operand].arguments;
@@ -61,7 +61,7 @@ static int reach(struct walk *walk, uint32_t from, int64_t to, int32_t depth)
 static int follow(struct walk *walk, uint32_t at)
 {
 	const struct instruction *instruction = &walk->code->instructions[at];
-	const struct instruction_form *form = &instruction_forms[instruction->operation];
+	const struct instruction_shape *form = &instruction_forms[instruction->operation];
 	int32_t depth = walk->depths[at], need = pops(instruction);
 
 	if (depth < need)

@@ -11,7 +11,7 @@
 enum native_role {
 	NATIVE_FUNCTION,
 	NATIVE_EVALUATION, /* the interpreter's function that runs Python frames */
-	NATIVE_NOWHERE,    /* in no file's code: where a stack was followed wrongly */
+	NATIVE_NOWHERE,    /* in no file's code, or not behind a call: the stack was followed wrongly */
 };
 
 struct merged_frame {

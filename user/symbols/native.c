@@ -195,3 +195,22 @@ bool native__name(struct native_files *files, struct native_maps *maps, const st
 	}
 	return true;
 }
+
+/* call rel32 has five bytes, call r/m (0xff /2) two to seven; prefixes come before those. */
+bool native__follows_call(const struct process *process, uint64_t address)
+{
+	static const size_t lengths[] = {2, 3, 4, 6, 7};
+	uint8_t code[7];
+
+	if (!process || process__read(process, address - sizeof(code), code, sizeof(code)))
+		return true;
+	if (code[2] == 0xe8)
+		return true;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		const uint8_t *call = code + sizeof(code) - lengths[i];
+
+		if (call[0] == 0xff && (call[1] >> 3 & 7) == 2)
+			return true;
+	}
+	return false;
+}

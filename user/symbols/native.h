@@ -36,4 +36,10 @@ struct native_name {
 bool native__name(struct native_files *files, struct native_maps *maps, const struct process *process, uint64_t address,
 		  struct native_name *out);
 
+/*
+ * Whether what is right before an address is a call, so that it can be a return address: what a stack without frame
+ * pointers is followed to mostly cannot. True when it cannot be read.
+ */
+bool native__follows_call(const struct process *process, uint64_t address);
+
 #endif

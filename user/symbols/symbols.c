@@ -139,28 +139,31 @@ static int64_t python_frame(struct symbols *symbols, struct life *life, const st
 	return number;
 }
 
-/* The frame's number, with its role in the upper half, or -ENOMEM. */
+/* The frame's number, with its role in the upper half, or -ENOMEM. All but the leaf are at return addresses. */
 static int64_t native_frame(struct symbols *symbols, struct life *life, const struct process *process,
-			    const struct probe_plan *plan, uint64_t address)
+			    const struct probe_plan *plan, uint64_t pointer, bool leaf)
 {
+	uint64_t address = pointer - !leaf;
 	enum native_role role = NATIVE_FUNCTION;
 	struct native_name name;
 	uint64_t known;
 	int64_t number;
 
-	if (cache__get(&life->native, address, 0, &known))
+	if (cache__get(&life->native, address, leaf, &known))
 		return (int64_t)known;
 	if (!native__name(symbols->files, &life->maps, process, address, &name)) {
 		number = add_frame(symbols, FRAME_NATIVE, "[unknown]", NULL, 0);
 		return number < 0 ? number : number | (int64_t)NATIVE_NOWHERE << 32;
 	}
-	if (plan->adapter && plan->adapter->evaluates && plan->adapter->evaluates(plan, name.name))
+	if (!leaf && !native__follows_call(process, pointer))
+		role = NATIVE_NOWHERE;
+	else if (plan->adapter && plan->adapter->evaluates && plan->adapter->evaluates(plan, name.name))
 		role = NATIVE_EVALUATION;
 	number = add_frame(symbols, FRAME_NATIVE, name.name, name.file, 0);
 	if (number < 0)
 		return number;
 	number |= (int64_t)role << 32;
-	cache__put(&life->native, address, 0, (uint64_t)number);
+	cache__put(&life->native, address, leaf, (uint64_t)number);
 	return number;
 }
 
@@ -179,9 +182,7 @@ static int name_natives(struct resolution *resolution, struct life *life, const 
 			const struct probe_plan *plan, const struct raw_stack *raw)
 {
 	for (size_t i = 0; i < resolution->native_count; i++) {
-		/* All but the leaf are return addresses. */
-		uint64_t address = raw->native[i] - (i ? 1 : 0);
-		int64_t number = native_frame(resolution->symbols, life, process, plan, address);
+		int64_t number = native_frame(resolution->symbols, life, process, plan, raw->native[i], i == 0);
 
 		if (number < 0)
 			return (int)number;

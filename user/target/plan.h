@@ -14,6 +14,7 @@
 #include "bpf/giltrace.h"
 #include "user/target/cpython_layout.h"
 #include "user/target/process.h"
+#include "user/target/toygil_layout.h"
 
 #define PLAN_MAX_SITES  256
 #define PLAN_NOTES_SIZE 1024
@@ -39,8 +40,9 @@ struct probe_plan {
 	uint64_t root;      /* where the adapter begins to look for locks: an address in the file, 0: unknown */
 	uint64_t root_size; /* of the variable there, bytes */
 	struct lock_layout layout;
-	struct frame_layout frames; /* all zero: not known */
-	struct cpython_layout cpython; /* the CPython adapter's own */
+	struct frame_layout frames;       /* all zero: not known */
+	struct cpython_layout cpython;    /* the CPython adapter's own */
+	struct toygil_code_layout toygil; /* toygil's */
 	size_t site_count;
 	struct probe_site sites[PLAN_MAX_SITES]; /* sorted by event, then address */
 	char notes[PLAN_NOTES_SIZE];             /* what is less than perfect, a line each; "" when nothing is */

@@ -3,6 +3,7 @@
  * The adapter for toygil. It tells all itself: exported symbols say how its lock is laid out and which design runs, and
  * USDT notes of the provider `gil` say where the events are, with the lock's address in %rdi at each, and at `waited`
  * the result of the sleep in %eax (tools/toygil/events.h, tracer_symbols.h). Crafted files are expected here too.
+ * Its frames are walked by a layout that it exports, and named by another (toygil_layout.h).
  */
 #include "user/target/toygil.h"
 
@@ -24,6 +25,8 @@
 #define NOP            0x90
 #define MAX_COMMAND    4096
 #define DESIGN_SIZE    32
+#define MAX_THREAD     65536 /* bytes of a thread state */
+#define PAGE           4096
 
 /* The designs that toygil has: a name that the target gives must be one of these. */
 static const char *const designs[] = {"ticks", "interval", "per-interpreter", "free", "none"};
@@ -194,6 +197,41 @@ static const char *find_design(const struct process *process, struct elf_image *
 	return design_of_command(process);
 }
 
+static bool is_within(uint32_t offset, uint32_t size, uint32_t span)
+{
+	return offset % size == 0 && offset <= span - size;
+}
+
+/* What is not there is at NO_FIELD; all else must be where it is read. */
+static bool frames_fit(const struct frame_layout *frames)
+{
+	return frames->top && is_within(frames->top, 8, MAX_THREAD) && frames->code_type == 0 &&
+	       frames->threads == NO_FIELD && frames->top_within == NO_FIELD && frames->owner == NO_FIELD &&
+	       is_within(frames->previous, 8, FRAME_SPAN) && is_within(frames->code, 8, FRAME_SPAN) &&
+	       is_within(frames->instruction, 8, FRAME_SPAN) &&
+	       frames->instruction_form == INSTRUCTION_BEHIND_POINTER &&
+	       is_within(frames->instructions, 8, CODE_SPAN) && is_within(frames->name, 8, CODE_SPAN) &&
+	       is_within(frames->file, 8, CODE_SPAN) && is_within(frames->first_line, 4, CODE_SPAN);
+}
+
+static bool code_fits(const struct toygil_code_layout *code)
+{
+	return code->name_size && code->name_size <= CODE_SPAN && code->name <= CODE_SPAN - code->name_size &&
+	       is_within(code->count, 4, CODE_SPAN) && is_within(code->lines, 8, CODE_SPAN) && code->instruction_size;
+}
+
+/* A toygil that tells nothing of its frames, or nonsense, is traced without stacks. */
+static void read_frames(struct elf_image *image, struct probe_plan *plan)
+{
+	if (!read_symbol(image, "toygil_frame_layout", &plan->frames, sizeof(plan->frames)) &&
+	    !read_symbol(image, "toygil_code_layout", &plan->toygil, sizeof(plan->toygil)) &&
+	    frames_fit(&plan->frames) && code_fits(&plan->toygil))
+		return;
+	plan->frames = (struct frame_layout){0};
+	snprintf(plan->notes, sizeof(plan->notes),
+		 "How this toygil keeps its frames is not known: there are no stacks.\n");
+}
+
 static int make_plan(const struct process *process, struct elf_image *image, int fd, struct probe_plan *plan, char *why,
 		     size_t why_size)
 {
@@ -212,6 +250,7 @@ static int make_plan(const struct process *process, struct elf_image *image, int
 	if (!read_symbol(image, "toygil_version", version, sizeof(version)))
 		snprintf(plan->version, sizeof(plan->version), "%.15s", version);
 	qsort(plan->sites, plan->site_count, sizeof(*plan->sites), compare_sites);
+	read_frames(image, plan);
 	plan->runtime = "toygil";
 	plan->design = find_design(process, image, plan);
 	snprintf(plan->recognised, sizeof(plan->recognised), "the file exports toygil_lock_layout");
@@ -242,7 +281,99 @@ static int toygil_plan(const struct process *process, const struct mapping *file
 	return err;
 }
 
+static uint64_t word_at(const char *bytes, uint32_t offset)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes + offset, sizeof(word));
+	return word;
+}
+
+static uint32_t number_at(const char *bytes, uint32_t offset)
+{
+	uint32_t number;
+
+	memcpy(&number, bytes + offset, sizeof(number));
+	return number;
+}
+
+/* Reads no page that the text does not reach into. A text without an end is cut off. */
+static int read_text(const struct process *process, uint64_t address, char out[FRAME_TEXT_SIZE])
+{
+	static const char cut[] = "...";
+	size_t used = 0;
+
+	while (used < FRAME_TEXT_SIZE) {
+		size_t rest = PAGE - (address + used) % PAGE, room = FRAME_TEXT_SIZE - used;
+		size_t size = rest < room ? rest : room;
+		int err = process__read(process, address + used, out + used, size);
+
+		if (err)
+			return err;
+		if (memchr(out + used, '\0', size))
+			return 0;
+		used += size;
+	}
+	memcpy(out + FRAME_TEXT_SIZE - sizeof(cut), cut, sizeof(cut));
+	return 0;
+}
+
+static int read_code(const struct process *process, const struct probe_plan *plan, const struct raw_frame *frame,
+		     char code[CODE_SPAN])
+{
+	const struct frame_layout *frames = &plan->frames;
+	const struct toygil_code_layout *layout = &plan->toygil;
+	uint32_t ends[] = {frames->instructions + 8,        frames->name + 8,  frames->file + 8,
+			   frames->first_line + 4,          layout->count + 4, layout->lines + 8,
+			   layout->name + layout->name_size};
+	uint32_t size = 0;
+	int err;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		size = ends[i] > size ? ends[i] : size;
+	if (!frames->top || size > CODE_SPAN)
+		return -EFAULT;
+	err = process__read(process, frame->code, code, size);
+	if (err)
+		return err == -EFAULT ? -ESTALE : err;
+	return code_check(word_at(code, frames->name), word_at(code, frames->file),
+			  number_at(code, frames->first_line)) == frame->check
+		       ? 0
+		       : -ESTALE;
+}
+
+/* Code lives as long as the program runs; then the process ends. */
+static int name_frame(const struct process *process, const struct probe_plan *plan, const struct raw_frame *frame,
+		      struct frame_text *out)
+{
+	const struct toygil_code_layout *layout = &plan->toygil;
+	char code[CODE_SPAN];
+	uint32_t index;
+	int err = read_code(process, plan, frame, code);
+
+	if (err)
+		return err;
+	snprintf(out->name, sizeof(out->name), "%.*s", (int)layout->name_size, code + layout->name);
+	index = (frame->instruction & INSTRUCTION_MASK) / layout->instruction_size;
+	out->line = 0;
+	if (index < number_at(code, layout->count))
+		err = process__read(process, word_at(code, layout->lines) + index * sizeof(out->line), &out->line,
+				    sizeof(out->line));
+	return err ? err : read_text(process, word_at(code, plan->frames.file), out->file);
+}
+
+static bool evaluates(const struct probe_plan *plan, const char *function)
+{
+	static const char machine[] = "machine__run";
+
+	(void)plan;
+	return !strncmp(function, machine, sizeof(machine) - 1) &&
+	       (!function[sizeof(machine) - 1] || function[sizeof(machine) - 1] == '.');
+}
+
 const struct runtime_adapter toygil_adapter = {
 	.name = "toygil",
 	.plan = toygil_plan,
+	.name_frame = name_frame,
+	.evaluates = evaluates,
 };

@@ -5,6 +5,8 @@
  *
  *     thread THREAD_ID             the pthread_t
  *     frame LINE NAME FILE         hexadecimal; the leaf first
+ *
+ * With a lock's address as the second argument, only the thread that took it last, as of toygil.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -145,11 +147,27 @@ static void walk(uint64_t thread)
 	}
 }
 
+static void show_thread(uint64_t thread)
+{
+	printf("thread %llu\n",
+	       (unsigned long long)word_at(thread + (uint64_t)plan.layout.thread_id, "a thread state"));
+	walk(thread);
+}
+
+static void show_all_threads(void)
+{
+	uint64_t thread = word_at(find_interpreter() + plan.frames.threads, "an interpreter");
+
+	for (int i = 0; thread && i < MAX_THREADS; i++) {
+		show_thread(thread);
+		thread = word_at(thread + plan.frames.next_thread, "a thread state");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	char why[512];
-	uint64_t thread;
-	int err = argc == 2 ? process__open(atoi(argv[1]), &process) : -EINVAL;
+	int err = argc == 2 || argc == 3 ? process__open(atoi(argv[1]), &process) : -EINVAL;
 
 	if (err)
 		fail("no process", 0, err);
@@ -158,13 +176,10 @@ int main(int argc, char **argv)
 		fail(why, 0, err);
 	if (!plan.frames.top || !plan.adapter->name_frame)
 		fail("how frames lie is not known", 0, -ENOTSUP);
-	thread = word_at(find_interpreter() + plan.frames.threads, "an interpreter");
-	for (int i = 0; thread && i < MAX_THREADS; i++) {
-		printf("thread %llu\n",
-		       (unsigned long long)word_at(thread + (uint64_t)plan.layout.thread_id, "a thread state"));
-		walk(thread);
-		thread = word_at(thread + plan.frames.next_thread, "a thread state");
-	}
+	if (argc == 3)
+		show_thread(word_at(strtoull(argv[2], NULL, 16) + (uint64_t)plan.layout.last_holder, "a lock"));
+	else
+		show_all_threads();
 	process__close(process);
 	return 0;
 }
