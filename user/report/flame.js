@@ -14,7 +14,7 @@
 	var elements = Array.prototype.slice.call(svg.querySelectorAll("#frames > g"));
 	var counted = svg.getAttribute("data-counted"), unit = svg.getAttribute("data-unit");
 	var frames = elements.map(read);
-	var hasWall = elements[0].hasAttribute("data-wall");
+	var hasWall = svg.hasAttribute("data-has-wall");
 	var hasWaiters = frames.some(function (frame) { return frame.upper; });
 	var state = {zoom: 0, search: "", icicle: false, wall: false, waiters: false};
 	var width = 0, character = 7.3, current = 0, controls = {}, tip, tipBox;
@@ -29,7 +29,8 @@
 			text: element.querySelector("text"), label: lines[0], place: lines[2] || "",
 			level: +element.getAttribute("aria-level"), upper: element.classList.contains("u"),
 			line: /^l/.test(element.getAttribute("class")),
-			ns: +element.getAttribute("data-ns"), wall: +(element.getAttribute("data-wall") || 0),
+			ns: +element.getAttribute("data-ns"),
+			wall: +(element.getAttribute("data-wall") || element.getAttribute("data-ns")),
 			count: +element.getAttribute("data-count"),
 			parent: null, end: 0, shown: true, left: 0, width: 0, top: 0, drawn: "", matches: false
 		};
@@ -586,9 +587,9 @@
 		var probe = document.createElementNS(SVG, "text"), length;
 
 		probe.textContent = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
-		elements[0].appendChild(probe);
+		svg.querySelector("#legend > g").appendChild(probe);
 		length = probe.getComputedTextLength();
-		elements[0].removeChild(probe);
+		probe.parentNode.removeChild(probe);
 		if (length)
 			character = length / 40 * 1.01;
 	}
@@ -610,5 +611,6 @@
 	readFragment();
 	listen();
 	resize();
+	svg.classList.remove("loading");
 	svg.setAttribute("data-ready", "1");
 }());

@@ -216,7 +216,7 @@ static void write_frame(const struct drawing *drawing, uint32_t i)
 
 	fprintf(out, "<g class=\"%s%c%u\" role=\"treeitem\" aria-level=\"%" PRIu32 "\" data-ns=\"%" PRIu64 "\"",
 		is_of_waiter(node) ? "u " : "", letter_of(node), shade_of(node), row + 1, node->total.ns);
-	if (tree->has_wall)
+	if (tree->has_wall && node->total.wall_ns != node->total.ns)
 		fprintf(out, " data-wall=\"%" PRIu64 "\"", node->total.wall_ns);
 	fprintf(out, " data-count=\"%" PRIu64 "\"", node->total.count);
 	if (!is_of_waiter(node))
@@ -228,7 +228,7 @@ static void write_frame(const struct drawing *drawing, uint32_t i)
 		ROW - 1);
 	if (!is_of_waiter(node))
 		write_text(drawing, i, width);
-	fputs("</g>\n", out);
+	fputs("</g\n>", out); /* the end of line within the tag, so that it makes no node */
 }
 
 static void write_frames(const struct drawing *drawing)
@@ -369,8 +369,9 @@ static void write_document(const struct drawing *drawing)
 	fprintf(out,
 		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%u\" viewBox=\"0 0 %d %u\" "
-		"data-kind=\"%s\" data-unit=\"%s\" data-counted=\"%s\">\n<title>",
-		WIDTH, height, WIDTH, height, flame_kind_name(drawing->tree.kind), words[drawing->tree.kind].unit,
+		"data-kind=\"%s\"%s data-unit=\"%s\" data-counted=\"%s\">\n<title>",
+		WIDTH, height, WIDTH, height, flame_kind_name(drawing->tree.kind),
+		drawing->tree.has_wall ? " data-has-wall=\"1\"" : "", words[drawing->tree.kind].unit,
 		words[drawing->tree.kind].counted);
 	fprintf(out, "%s: ", words[drawing->tree.kind].title);
 	write_target(drawing->trace, out);
@@ -381,6 +382,7 @@ static void write_document(const struct drawing *drawing)
 	fprintf(out, "<rect id=\"paper\" width=\"100%%\" height=\"100%%\"/>\n");
 	write_head(drawing);
 	write_legend(out);
+	fputs("<script>document.documentElement.classList.add(\"loading\")</script>\n", out);
 	write_frames(drawing);
 	fputs("<script><![CDATA[\n", out);
 	fwrite(flame_js, 1, (size_t)(flame_js_end - flame_js), out);
