@@ -26,6 +26,8 @@ struct scan {
 	struct stub stubs[MAX_STUBS];
 	size_t stub_count;
 	uint64_t lowest_stub, highest_stub;
+	uint64_t after, last; /* what is looked for jumps to, and whether there is one */
+	bool entered;
 	struct call_sites *out; /* candidates, until they are confirmed: address and next are of the unprefixed form */
 	int err;
 };
@@ -225,6 +227,47 @@ static int scan_code(struct scan *scan, bool stubs, scan_fn look)
 	}
 	free(window);
 	return err;
+}
+
+static uint64_t code_size(struct elf_image *image)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 1; i < elf_image__section_count(image); i++) {
+		Elf64_Shdr section;
+
+		if (!elf_image__section_at(image, i, &section) && section.sh_flags & SHF_EXECINSTR)
+			size += section.sh_size < MAX_CODE ? section.sh_size : MAX_CODE;
+	}
+	return size;
+}
+
+static void scan_for_jumps(struct scan *scan, const struct window *window)
+{
+	for (size_t i = window->from; i < window->end; i++) {
+		const uint8_t *code = window->bytes + i;
+		size_t opcode_size = *code == 0x0f ? 2 : 1, left = window->size - i;
+		uint64_t target;
+
+		if ((*code != 0x0f && *code != 0xe9) || left < opcode_size + 4)
+			continue;
+		target = relative_target(code, opcode_size, window->address + i);
+		if (target > scan->after && target <= scan->last && (*code == 0xe9 || (code[1] & 0xf0) == 0x80))
+			scan->entered = true;
+	}
+}
+
+int call_sites__code_enters(struct elf_image *image, uint64_t after, uint64_t last, uint64_t *budget)
+{
+	struct scan scan = {.image = image, .after = after, .last = last};
+	uint64_t size = code_size(image);
+	int err;
+
+	if (size > *budget)
+		return -E2BIG;
+	*budget -= size;
+	err = scan_code(&scan, false, scan_for_jumps);
+	return err ? err : scan.entered;
 }
 
 static int compare_sites(const void *left, const void *right)

@@ -46,6 +46,13 @@ struct call_sites {
  */
 int call_sites__find(struct elf_image *image, struct disassembly *disassembly, const char *const *functions,
 		     size_t function_count, struct call_sites *out);
+
+/*
+ * Whether anything in the code that looks like a jump of 32 bits goes to an address in (after, last]. 1 or 0; -E2BIG
+ * when that is more code than *budget allows, in bytes, from which it is taken; or as elf_image's verbs.
+ */
+int call_sites__code_enters(struct elf_image *image, uint64_t after, uint64_t last, uint64_t *budget);
+
 void call_sites__free(struct call_sites *sites);
 
 #endif
