@@ -10,9 +10,10 @@ tests=$(dirname "$0")/../unit
 seed() {
 	name=$1 source=$2
 	shift 2
-	cc "$@" -o "$corpus/$name" "$tests/$source"
+	$compiler "$@" -o "$corpus/$name" "$tests/$source"
 }
 corpus=$1
+compiler=cc
 seed fixture locator_fixture.c -O2 -shared -fPIC
 seed no-plt locator_fixture.c -O2 -shared -fPIC -fno-plt
 seed sysv-hash locator_fixture.c -O2 -shared -fPIC -Wl,--hash-style=sysv
@@ -21,3 +22,7 @@ seed variables locator_fixture.c -O2 -shared -fPIC -DSPLIT_VARIABLES
 seed ticks locator_fixture_ticks.c -O2 -shared -fPIC -pthread
 seed ticks-program locator_fixture_ticks.c -O0 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread
 seed rare locator_fixture.S -shared
+seed split locator_fixture_split.c -O2 -shared -fPIC -DCOLD_WAIT -DCOLD_DROP
+seed split-no-plt locator_fixture_split.c -O2 -shared -fPIC -fno-plt -DCOLD_WAIT
+compiler=clang
+seed registers locator_fixture.c -O2 -shared -fPIC -fno-plt

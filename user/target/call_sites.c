@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/target/register_calls.h"
+
 #define MAX_SLOTS      64
 #define MAX_STUBS      256
 #define MAX_CANDIDATES 4096
@@ -220,7 +222,8 @@ static int scan_code(struct scan *scan, bool stubs, scan_fn look)
 
 		err = elf_image__section_at(scan->image, i, &section);
 		if (err || section.sh_type != SHT_PROGBITS || !(section.sh_flags & SHF_EXECINSTR) ||
-		    elf_image__section_is(scan->image, &section, ".plt") != stubs)
+		    elf_image__section_is(scan->image, &section, ".plt") != stubs ||
+		    elf_image__section_is(scan->image, &section, ".bolt.org")) /* kept by BOLT, and not run */
 			continue;
 		scanned += section.sh_size;
 		err = scanned > MAX_CODE ? -E2BIG : scan_section(scan, &section, window, look);
@@ -344,6 +347,42 @@ static int confirm_candidates(struct scan *scan, struct disassembly *disassembly
 	return 0;
 }
 
+/* Leaves out the loads whose calls are all known, and a call that two loads lead to but for once. */
+static void sort_out(struct call_sites *out)
+{
+	size_t kept = 0;
+
+	qsort(out->sites, out->count, sizeof(*out->sites), compare_sites);
+	for (size_t i = 0; i < out->count; i++)
+		if (out->sites[i].kind != CALL_LOAD_DONE &&
+		    (!kept || out->sites[kept - 1].address != out->sites[i].address))
+			out->sites[kept++] = out->sites[i];
+	out->count = kept;
+}
+
+/* Adds the calls through registers. A load stays in the list when it may lead to others. */
+static int add_register_calls(struct call_sites *out, struct disassembly *disassembly)
+{
+	size_t confirmed = out->count;
+
+	for (size_t i = 0; i < confirmed; i++) {
+		size_t before = out->count;
+		bool escapes;
+		int err;
+
+		if (out->sites[i].kind != CALL_BY_REGISTER)
+			continue;
+		err = register_calls__find(disassembly, &out->sites[i], out->sites, MAX_CANDIDATES, &out->count,
+					   &escapes);
+		if (err)
+			return err;
+		if (!escapes && out->count > before)
+			out->sites[i].kind = CALL_LOAD_DONE;
+	}
+	sort_out(out);
+	return 0;
+}
+
 static size_t count_imported(const struct scan *scan, size_t function_count)
 {
 	size_t imported = 0;
@@ -376,7 +415,8 @@ int call_sites__find(struct elf_image *image, struct disassembly *disassembly, c
 	err = out->sites ? 0 : -ENOMEM;
 	err = err ? err : scan_code(&scan, true, scan_for_stubs);
 	err = err ? err : scan_code(&scan, false, scan_for_calls);
-	return err ? err : confirm_candidates(&scan, disassembly);
+	err = err ? err : confirm_candidates(&scan, disassembly);
+	return err ? err : add_register_calls(out, disassembly);
 }
 
 void call_sites__free(struct call_sites *sites)

@@ -18,9 +18,10 @@ enum call_kind {
 	CALL_DIRECT,        /* call stub */
 	CALL_TAIL,          /* jmp stub */
 	CALL_TAIL_IF,       /* jcc stub: passed also when it does not call */
-	CALL_INDIRECT,      /* call *slot(%rip): built with -fno-plt */
-	CALL_INDIRECT_TAIL, /* jmp *slot(%rip) */
-	CALL_BY_REGISTER,   /* mov slot(%rip), %reg: calls that may follow cannot be seen */
+	CALL_INDIRECT,      /* call *slot(%rip), or *%reg that was loaded from there: built with -fno-plt */
+	CALL_INDIRECT_TAIL, /* jmp *slot(%rip), or *%reg */
+	CALL_BY_REGISTER,   /* mov slot(%rip), %reg: calls may follow that are not seen */
+	CALL_LOAD_DONE,     /* such a load whose calls are all found: in no result */
 };
 
 struct call_site {

@@ -156,12 +156,34 @@ static bool are_of_one_function(struct build *build, const struct call_site *a, 
 	       jumps_into(build, &b->function, &a->function);
 }
 
-/* The first argument of a call. */
-static struct register_value argument_of(struct build *build, const struct call_site *call)
+/* What the registers hold where a jump leads from one part of a function to another. */
+static void values_at_jump(struct build *build, const struct address_range *from, const struct address_range *into,
+			   struct register_values *values)
+{
+	const cs_insn *instruction;
+
+	*values = (struct register_values){0};
+	if (disassembly__start(build->disassembly, from, true))
+		return;
+	while ((instruction = disassembly__next(build->disassembly))) {
+		uint64_t target = instruction__target(instruction);
+
+		if (target >= into->start && target < into->end && instruction->id != X86_INS_CALL)
+			return;
+		register_values__follow(values, build->disassembly, instruction);
+	}
+	*values = (struct register_values){0};
+}
+
+/* The first argument of a call. `other` is another part of its function, or the same. */
+static struct register_value argument_of(struct build *build, const struct call_site *call,
+					 const struct address_range *other)
 {
 	struct register_values values = {0};
 	const cs_insn *instruction;
 
+	if (call->function.start != other->start)
+		values_at_jump(build, other, &call->function, &values);
 	if (disassembly__start(build->disassembly, &call->function, true))
 		return (struct register_value){0};
 	while ((instruction = disassembly__next(build->disassembly)) && instruction->address < call->address)
@@ -212,7 +234,8 @@ static enum probe_event event_of_signal(struct build *build, const struct call_s
 		if (wait->callee != TIMEDWAIT || wait->kind == CALL_BY_REGISTER ||
 		    !are_of_one_function(build, call, wait))
 			continue;
-		if (!releases(build, argument_of(build, call), argument_of(build, wait)))
+		if (!releases(build, argument_of(build, call, &wait->function),
+			      argument_of(build, wait, &call->function)))
 			return PROBE_ACQUIRED;
 		return only_wakes(build, call) ? PROBE_EVENTS : PROBE_RELEASED;
 	}
