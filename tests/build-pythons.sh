@@ -65,10 +65,12 @@ build_bolt() {
 		python3 "$tests/bolt.py" "$cache/bolt/lib/libpython3.13.so.1.0"
 }
 
-# The compiler behind musl-gcc is the distribution's and says so, which confuses configure.
+# The compiler behind musl-gcc is the distribution's and says so, which confuses configure; and the distribution's
+# libraries are of no use.
 build_musl() {
 	printf '%s\n' '#!/bin/sh' 'case " $* " in *" --print-multiarch "*) exit 0 ;; esac' 'exec musl-gcc "$@"' \
-		>"$cache/musl-cc" && chmod +x "$cache/musl-cc" && build musl "$cache/musl-cc" "" "-static-libgcc"
+		>"$cache/musl-cc" && chmod +x "$cache/musl-cc" &&
+		build musl "$cache/musl-cc" "" "-static-libgcc" PKG_CONFIG=false
 }
 
 fetch || exit 1

@@ -12,7 +12,7 @@
 #define MAX_STUBS      256
 #define MAX_CANDIDATES 4096
 #define MAX_CODE       (64UL << 20) /* bytes that are scanned, over all sections */
-#define WINDOW         (1UL << 20)  /* bytes read at a time */
+#define WINDOW         (64UL << 10) /* bytes read at a time: what stays in the cache */
 #define OVERLAP        16           /* so that no instruction is cut by a window's end */
 
 /* A local entry of an imported function. */
@@ -82,16 +82,29 @@ static void add_stub(struct scan *scan, uint64_t address, size_t callee)
 		scan->highest_stub = address;
 }
 
+int call_sites__add(struct call_sites *out, const struct call_site *site)
+{
+	if (out->count == MAX_CANDIDATES)
+		return -E2BIG;
+	if (!(out->count & (out->count - 1))) {
+		size_t room = out->count ? 2 * out->count : 1;
+		struct call_site *grown = realloc(out->sites, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		out->sites = grown;
+	}
+	out->sites[out->count++] = *site;
+	return 0;
+}
+
 static void add_candidate(struct scan *scan, uint64_t address, size_t size, size_t callee, enum call_kind kind)
 {
-	struct call_sites *out = scan->out;
+	const struct call_site site = {.address = address, .next = address + size, .callee = callee, .kind = kind};
+	int err = call_sites__add(scan->out, &site);
 
-	if (out->count == MAX_CANDIDATES) {
-		scan->err = -E2BIG;
-		return;
-	}
-	out->sites[out->count++] =
-		(struct call_site){.address = address, .next = address + size, .callee = callee, .kind = kind};
+	if (err)
+		scan->err = err;
 }
 
 /*
@@ -366,20 +379,21 @@ static int add_register_calls(struct call_sites *out, struct disassembly *disass
 	size_t confirmed = out->count;
 
 	for (size_t i = 0; i < confirmed; i++) {
+		const struct call_site load = out->sites[i]; /* the list grows and moves */
 		size_t before = out->count;
 		bool escapes;
 		int err;
 
-		if (out->sites[i].kind != CALL_BY_REGISTER)
+		if (load.kind != CALL_BY_REGISTER)
 			continue;
-		err = register_calls__find(disassembly, &out->sites[i], out->sites, MAX_CANDIDATES, &out->count,
-					   &escapes);
+		err = register_calls__find(disassembly, &load, out, &escapes);
 		if (err)
 			return err;
 		if (!escapes && out->count > before)
 			out->sites[i].kind = CALL_LOAD_DONE;
 	}
-	sort_out(out);
+	if (out->count)
+		sort_out(out);
 	return 0;
 }
 
@@ -411,11 +425,11 @@ int call_sites__find(struct elf_image *image, struct disassembly *disassembly, c
 	out->imported = count_imported(&scan, function_count);
 	if (!scan.slot_count)
 		return 0;
-	out->sites = calloc(MAX_CANDIDATES, sizeof(*out->sites));
-	err = out->sites ? 0 : -ENOMEM;
-	err = err ? err : scan_code(&scan, true, scan_for_stubs);
+	err = scan_code(&scan, true, scan_for_stubs);
 	err = err ? err : scan_code(&scan, false, scan_for_calls);
-	err = err ? err : confirm_candidates(&scan, disassembly);
+	if (err || !out->count)
+		return err;
+	err = confirm_candidates(&scan, disassembly);
 	return err ? err : add_register_calls(out, disassembly);
 }
 

@@ -48,6 +48,9 @@ struct call_sites {
 int call_sites__find(struct elf_image *image, struct disassembly *disassembly, const char *const *functions,
 		     size_t function_count, struct call_sites *out);
 
+/* Adds one at the end. 0, -E2BIG (absurdly many), or -ENOMEM. */
+int call_sites__add(struct call_sites *out, const struct call_site *site);
+
 /*
  * Whether anything in the code that looks like a jump of 32 bits goes to an address in (after, last]. 1 or 0; -E2BIG
  * when that is more code than *budget allows, in bytes, from which it is taken; or as elf_image's verbs.

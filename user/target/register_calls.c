@@ -2,8 +2,6 @@
 /* Calls through a register: see register_calls.h. */
 #include "user/target/register_calls.h"
 
-#include <errno.h>
-
 #define CALLER_SAVED 9 /* the first of them: a call may change these */
 
 static const x86_reg general[] = {X86_REG_RAX, X86_REG_RCX, X86_REG_RDX, X86_REG_RSI, X86_REG_RDI,
@@ -76,8 +74,8 @@ static struct call_site site_of(const cs_insn *instruction, const struct call_si
 	return site;
 }
 
-int register_calls__find(struct disassembly *disassembly, const struct call_site *load, struct call_site *out,
-			 size_t max, size_t *count, bool *escapes)
+int register_calls__find(struct disassembly *disassembly, const struct call_site *load, struct call_sites *out,
+			 bool *escapes)
 {
 	struct holders holders = {0};
 	const cs_insn *instruction;
@@ -96,9 +94,9 @@ int register_calls__find(struct disassembly *disassembly, const struct call_site
 			break;
 		*escapes |= leaves(instruction, &holders, &load->function);
 		if (goes_through(instruction, &holders)) {
-			if (*count == max)
-				return -E2BIG;
-			out[(*count)++] = site_of(instruction, load);
+			const struct call_site site = site_of(instruction, load);
+
+			err = call_sites__add(out, &site);
 		}
 		follow(disassembly, instruction, &holders);
 	}

@@ -10,11 +10,11 @@
 
 /*
  * Finds the calls and jumps through what `load`, a CALL_BY_REGISTER, loads: those that follow it in its function while
- * the register, or a copy of it, is not overwritten. Adds them to out[*count...], at most up to `max`. *escapes says
- * whether there may be more: the value was stored, or kept over a jump to another fragment. 0, -E2BIG, or as
- * disassembly__start().
+ * the register, or a copy of it, is not overwritten. Adds them to `out`, to which `load` must not point. *escapes says
+ * whether there may be more: the value was stored, or kept over a jump to another fragment. 0, or as call_sites__add()
+ * and disassembly__start().
  */
-int register_calls__find(struct disassembly *disassembly, const struct call_site *load, struct call_site *out,
-			 size_t max, size_t *count, bool *escapes);
+int register_calls__find(struct disassembly *disassembly, const struct call_site *load, struct call_sites *out,
+			 bool *escapes);
 
 #endif
