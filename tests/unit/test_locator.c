@@ -178,6 +178,47 @@ static void test_build(void **state)
 	assert_layout(&plan);
 }
 
+static double now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* Debian's static programs, the largest that there are. The best of some runs: the machine may be busy. */
+static void test_time(void **state)
+{
+	static const char *const paths[] = {"/usr/bin/python3.11", ".cache/trixie/usr/bin/python3.13",
+					    ".cache/forky/usr/bin/python3.14", ".cache/forky/usr/bin/python3.15"};
+	const char *sanitized = getenv("GILTRACE_SANITIZED");
+	size_t found = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		static struct probe_plan plan;
+		int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+		double best = 1e9;
+		char why[256];
+
+		if (fd < 0)
+			continue;
+		for (int run = 0; run < 20; run++) {
+			double start = now_ms();
+
+			assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+			best = now_ms() - start < best ? now_ms() - start : best;
+		}
+		close(fd);
+		found++;
+		print_message("# %s: %zu sites located in %.1f ms\n", paths[i], plan.site_count, best);
+		if (!sanitized || strcmp(sanitized, "1"))
+			assert_true(best < 50);
+	}
+	if (!found)
+		skip();
+}
+
 /* pyenv's 3.6.15, whose static variables debug symbols name: gil_cond 2faae0, gil_mutex 2faaa0, switch_cond 2faa60, ...
  */
 static void test_variables_of_3_6(void **state)
@@ -851,6 +892,7 @@ int main(void)
 	static char ticks_names[sizeof(ticks_shapes) / sizeof(*ticks_shapes)][160];
 	static struct CMUnitTest tests[MAX_BUILDS + sizeof(shapes) / sizeof(*shapes) + 48];
 	const struct CMUnitTest others[] = {
+		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_variables_of_3_6),
 		cmocka_unit_test(test_rare_shapes),
 		cmocka_unit_test(test_emulated),
