@@ -223,8 +223,43 @@ static void describe_holder(const struct process *process, const struct cpython_
 		snprintf(out, size, "%s by thread %d (%" PRIu64 " in its namespace)", verb, (int)tid, own_number);
 }
 
-/* 3.6: the interval and the switch number are variables of their own, and are not looked for. */
+/*
+ * Where a request to drop the lock is noted, as found in builds: in the interpreter (3.9 to 3.12), in _PyRuntime before
+ * the lock (3.7.4, 3.8), or in the holder's eval_breaker (3.13 and later), whose lowest bit it is.
+ */
+enum { EVAL_BREAKER = 24, DROP_BIT = 1 };
 
+static uint64_t drop_request_at(const struct process *process, const struct probe_plan *plan, uint64_t lock,
+				uint64_t holder)
+{
+	static const uint32_t in_interpreter[] = {[9] = 76, [10] = 72, [11] = 104, [12] = 372};
+	unsigned minor = plan->cpython.version & 0xff;
+	uint64_t interpreter;
+
+	if (minor == 7 && (cpython__version(plan) & 0xff) >= 4)
+		return lock - 548;
+	if (minor == 8)
+		return lock - 556;
+	if (minor >= 9 && minor <= 12)
+		return read_word(process, holder + plan->cpython.interpreter, &interpreter)
+			       ? 0
+			       : interpreter + in_interpreter[minor];
+	return minor >= 13 && !plan->cpython.guessed ? holder + EVAL_BREAKER : 0;
+}
+
+static const char *describe_drop_request(const struct process *process, const struct probe_plan *plan, uint64_t lock,
+					 uint64_t holder)
+{
+	uint64_t address = holder ? drop_request_at(process, plan, lock, holder) : 0;
+	bool is_bit = (plan->cpython.version & 0xff) >= 13;
+	uint32_t value;
+
+	if (!address || process__read(process, address, &value, sizeof(value)) || (!is_bit && value > 1))
+		return "not known whether a drop is requested";
+	return value & DROP_BIT ? "drop requested" : "no drop requested";
+}
+
+/* 3.6: the interval, the switch number and the drop request are variables of their own, and are not looked for. */
 static int describe_static(const struct process *process, const struct probe_plan *plan,
 			   const struct cpython_layout *layout, uint64_t lock, char *out, size_t size)
 {
@@ -283,7 +318,7 @@ int cpython__describe(const struct process *process, const struct probe_plan *pl
 	if (err)
 		return err;
 	describe_holder(process, layout, gil.last_holder, gil.locked == 1, holder, sizeof(holder));
-	snprintf(out, size, "interval %g ms, %s, switch number %" PRIu64, (double)gil.interval_us / 1000, holder,
-		 gil.switch_number);
+	snprintf(out, size, "interval %g ms, %s, switch number %" PRIu64 ", %s", (double)gil.interval_us / 1000, holder,
+		 gil.switch_number, describe_drop_request(process, plan, lock, gil.last_holder));
 	return 0;
 }
