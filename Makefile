@@ -25,7 +25,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What the end-to-end tests run beside the interpreters.
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
-.PHONY: all deps test demo bench install asan tsan fuzz format clean unit-programs
+.PHONY: all deps test demo bench install asan tsan fuzz fuzz-locator fuzz-toygil format clean unit-programs
 .SECONDARY:
 
 all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(E2E_PROGRAMS) $(BUILD)/fabricated
@@ -105,23 +105,31 @@ test: deps
 	$(MAKE) all
 	python3 tests/run.py --build $(BUILD)
 
-# Slow suites. FUZZ_SECONDS: how long each fuzz target runs.
+# Slow suites. FUZZ_SECONDS: how long each fuzz target runs; FUZZ_RUNS, if given: how many executions instead.
 FUZZ_SECONDS ?= 60
+FUZZ_RUNS    ?=
+FUZZ_LENGTH   = $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECONDS)) -print_final_stats=1
 FUZZ_FLAGS   := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -I$(BUILD) -DCONTAINER_MAX_LENGTH=65536 -DTHREAD_MAX_STRING=65536 \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZ_TOYGIL  := $(filter-out %/main.c,$(TOYGIL_SOURCES)) $(wildcard user/trace/*.c) \
 	user/report/json.c user/report/json_code.c user/report/system_call.c user/report/safe_text.c
 FUZZ_LOCATOR := $(filter-out user/target/launch.c,$(wildcard user/target/*.c))
 
-fuzz: deps $(BUILD)/bin/toygil
+fuzz: fuzz-locator fuzz-toygil
+
+# `make fuzz-locator FUZZ_RUNS=10000000` is what docs/design.md says was done.
+fuzz-locator: deps $(BUILD)/giltrace.skel.h
 	sh tests/install-deps.sh fuzz
-	@mkdir -p $(BUILD)/fuzz/locator-corpus $(BUILD)/fuzz/toygil-corpus
+	sh tests/fuzz/locator-seeds.sh $(BUILD)/fuzz/locator-corpus
 	$(CLANG) $(FUZZ_FLAGS) tests/fuzz/fuzz_locator.c $(FUZZ_LOCATOR) -ldw -lelf -lcapstone -o $(BUILD)/fuzz/locator
+	$(BUILD)/fuzz/locator $(FUZZ_LENGTH) -timeout=2 -max_len=65536 $(BUILD)/fuzz/locator-corpus
+
+fuzz-toygil: deps $(BUILD)/bin/toygil
+	sh tests/install-deps.sh fuzz
+	@mkdir -p $(BUILD)/fuzz/toygil-corpus
 	$(CLANG) $(FUZZ_FLAGS) tests/fuzz/fuzz_toygil.c $(FUZZ_TOYGIL) -ljansson -lpthread -lm -o $(BUILD)/fuzz/toygil
-	cc -O2 -shared -fPIC tests/unit/locator_fixture.c -o $(BUILD)/fuzz/locator-corpus/fixture.so
 	cp tools/toygil/programs/*.toy $(BUILD)/fuzz/toygil-corpus/
-	$(BUILD)/fuzz/locator -max_total_time=$(FUZZ_SECONDS) -timeout=2 -max_len=65536 $(BUILD)/fuzz/locator-corpus
-	$(BUILD)/fuzz/toygil -max_total_time=$(FUZZ_SECONDS) -timeout=10 $(BUILD)/fuzz/toygil-corpus
+	$(BUILD)/fuzz/toygil $(FUZZ_LENGTH) -timeout=10 $(BUILD)/fuzz/toygil-corpus
 
 PROGRAMS := count-up sqrt sleep echo matmul hog refcount containers mixed
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The interpreters that the tests trace: pyenv's, the system's, and those of other Debian releases that
-tests/fetch-pythons.sh unpacked, each run in a chroot; and what is missing by name."""
+"""The interpreters that the tests trace: pyenv's, the system's, those of other Debian releases that
+tests/fetch-pythons.sh unpacked, each run in a chroot, and the kinds that tests/build-pythons.sh built; and what is
+missing by name."""
 
 import os
 import shutil
@@ -51,15 +52,19 @@ CACHE = os.path.join(os.path.dirname(os.path.dirname(HERE)), ".cache")
 RELEASES = {"trixie 3.13": "trixie", "forky 3.14": "forky", "forky 3.15": "forky"}
 
 
-def _write_starter(root, program):
-    """A program that runs one of a chroot's with its own arguments, and the workloads where they are outside, too."""
-    shutil.copytree(os.path.join(HERE, "workloads"), root + os.path.join(HERE, "workloads"), dirs_exist_ok=True)
-    path = os.path.join(CACHE, "in-chroot-" + program)
+def _write_script(name, command):
+    path = os.path.join(CACHE, name)
     with open(path + ".new", "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\nexec chroot '%s' '/usr/bin/%s' \"$@\"\n" % (root, program))
+        file.write("#!/bin/sh\n%s\n" % command)
     os.chmod(path + ".new", 0o755)
     os.rename(path + ".new", path)
     return path
+
+
+def _write_starter(root, program):
+    """A program that runs one of a chroot's with its own arguments, and the workloads where they are outside, too."""
+    shutil.copytree(os.path.join(HERE, "workloads"), root + os.path.join(HERE, "workloads"), dirs_exist_ok=True)
+    return _write_script("in-chroot-" + program, "exec chroot '%s' '/usr/bin/%s' \"$@\"" % (root, program))
 
 
 def _find_cached():
@@ -71,12 +76,29 @@ def _find_cached():
     return found
 
 
+# What tests/build-pythons.sh makes, of 3.13. The free-threaded one runs with its GIL.
+BUILT = {"built 3.13t": "free-threaded/bin/python3.13t", "built no-plt": "no-plt/bin/python3.13",
+         "built bolt": "bolt/bin/python3.13", "built musl": "musl/bin/python3.13"}
+
+
+def _find_built():
+    found = {}
+    for name, path in BUILT.items():
+        program = os.path.join(CACHE, "built", path)
+        if not os.path.exists(os.path.join(CACHE, "built", path.split("/")[0] + ".complete")):
+            continue
+        found[name] = program
+        if name == "built 3.13t":
+            found[name] = _write_script("with-gil-python3.13t", "PYTHON_GIL=1 exec '%s' \"$@\"" % program)
+    return found
+
+
 SYSTEM = _find_system()
 PYENV = _find_pyenv()
 CACHED = _find_cached()
-ALL = {**SYSTEM, **PYENV, **CACHED}
+ALL = {**SYSTEM, **PYENV, **CACHED, **_find_built()}
 NAMES = list(SYSTEM or ["system python3"]) + ["pyenv " + minor for minor in MINORS]
-EVERY = NAMES + list(RELEASES)
+EVERY = NAMES + list(RELEASES) + list(BUILT)
 
 
 def program(name):

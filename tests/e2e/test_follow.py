@@ -60,6 +60,9 @@ class Children(Following):
         if report["target"]["design"] == "ticks":  # each 100 instructions one more
             self.assertAlmostEqual(own[2] - own[1], own[1] - own[0], delta=3, msg=own)
             return
+        print("%s: %s acquisitions of children that make %s" % (
+            self.id(), ", ".join(str(child["acquisitions"]) for child in children),
+            ", ".join(str(CYCLES * (i + 1)) for i in range(3))))
         self.assertEqual(own, [own[0]] * 3, "an acquisition of a child was missed")
         self.assertIn(own[0], range(0, 4), "the child's own: the lock that the fork made anew, and the end")
 

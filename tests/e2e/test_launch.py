@@ -12,6 +12,7 @@ import time
 import pythons
 from tracing import GILTRACE, TraceTest, end, fill, read_all, wait_for, workload
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 CYCLES = 300
 TOLERANCE = 6  # acquisitions: an environment variable or a path of another length changes as much
 
@@ -91,6 +92,43 @@ class Wrappers(TraceTest):
         self.assertGreater(time.monotonic() - began, 0.3)
         self.assertGreaterEqual(self.only_gil(result.report)["acquisitions"], CYCLES)
         self.assertEqual(result.report["window"]["ended_by"], "exited")
+
+
+class Opened(TraceTest):
+    """Programs that open libraries while they run."""
+
+    def build(self, source, *flags):
+        if not shutil.which("cc"):
+            self.skipTest("no compiler")
+        path = os.path.join(self.directory, source)
+        subprocess.run(["cc", "-O2", "-o", path, os.path.join(HERE, "programs", source + ".c"), "-pthread", "-ldl",
+                        *flags], check=True)
+        return path
+
+    def test_libpython(self):
+        """A libpython that the program opens itself is traced from the first acquisition on, as if it were linked."""
+        program = pythons.any_pyenv("3.10", "3.11", "3.12")
+        home = os.path.dirname(os.path.dirname(program))
+        library = os.path.join(home, "lib", "lib%s.so.1.0" % os.path.basename(program))
+        counts = {}
+        for how, flags in [("opened", ["-DDLOPEN"]), ("linked", [library, "-Wl,-rpath," + os.path.dirname(library)])]:
+            path = self.build("links_python", *flags)
+            report = self.trace("--quiet", "--", path, workload("write_loop"), 1, CYCLES,
+                                env=dict(os.environ, PYTHONHOME=home, LIBPYTHONS=library)).report
+            self.assert_nothing_lost(report)
+            gil = self.only_gil(report)
+            self.assertEqual(gil["open"]["holds_at_start"], 0, "it was traced from the middle on")
+            counts[how] = gil["acquisitions"]
+        self.assertGreaterEqual(counts["opened"], CYCLES)
+        self.assertAlmostEqual(counts["opened"], counts["linked"], delta=TOLERANCE)
+
+    def test_in_the_background(self):
+        """Who opens libraries all the time is stopped at each until a Python is found, and is none the worse for it."""
+        path = self.build("opens_libraries")
+        for _ in range(5):
+            script = '"$0" 0.6 & job=$!; sleep 0.2; "$1" -c pass; wait $job'
+            report = self.trace("--quiet", "--", "sh", "-c", script, path, pythons.system(), status=0).report
+            self.assertGreater(self.only_gil(report)["acquisitions"], 0)
 
 
 class Status(TraceTest):

@@ -59,6 +59,17 @@ class Namespaces(Place):
         self.trace_work(target)
         self.assertFalse(os.path.exists(hidden + "/python"))
 
+    def test_another_root(self):
+        """A root of its own in a mount namespace of its own: neither its paths nor its mounts exist out here."""
+        root = os.path.join(pythons.CACHE, "forky")
+        pythons.program("forky 3.14")
+        script = 'mount --bind "$0" "$0" && mount -t tmpfs none "$0/tmp" && cp "$0/usr/bin/python3.14" "$0/tmp/python" ' \
+                 '&& exec chroot "$0" /tmp/python "$@"'
+        target = self.work("unshare", "-m", "sh", "-c", script, root, env=dict(os.environ, PYTHONHOME="/usr"))
+        report = self.trace_work(target)
+        self.assertRegex(report["target"]["version"], r"^3\.14\.")
+        self.assertFalse(os.path.exists(root + "/tmp/python"))
+
     def test_pid_namespace(self):
         target = self.work("unshare", "-pf", "--mount-proc", pythons.system())
         wait_for(lambda: self.child_of(target.pid), "the child in the namespace")
@@ -67,6 +78,16 @@ class Namespaces(Place):
         self.assertEqual((report["target"]["pid"], report["target"]["pid_in_namespace"]), (child, 1))
         text = self.run_giltrace("-p", child, "-d", 0.1).out
         self.assertIn("(pid %d, in its namespace 1)" % child, text)
+
+    def test_holder_in_pid_namespace(self):
+        """CPython keeps the holder's number in its namespace, directly or (to 3.10) in the C library's thread."""
+        for program in pythons.system(), pythons.any_pyenv("3.8", "3.9", "3.10"), pythons.any_pyenv("3.13", "3.12"):
+            with self.subTest(program=program):
+                target = self.work("unshare", "-pf", "--kill-child", "--mount-proc", program)
+                self.assertEqual(target.hear(), "ready")
+                child = self.child_of(target.pid)[0]
+                shown = self.run_giltrace("doctor", "-p", child).out
+                self.assertRegex(shown, r"at this moment .*, free, last held by thread %d \(1 in its namespace\)" % child)
 
     def test_another_user(self):
         self.trace_work(self.work(pythons.system(), preexec_fn=lambda: os.setuid(65534)))

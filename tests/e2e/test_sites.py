@@ -25,7 +25,7 @@ def calls_in(path):
     return found
 
 
-@pythons.for_each(list(pythons.RELEASES))
+@pythons.for_each(pythons.NAMES[:1] + list(pythons.RELEASES))
 class SameAsObjdump(TraceTest):
     def check_sites(self, program):
         if not shutil.which("objdump"):

@@ -74,6 +74,8 @@ class Ticks(TraceTest):
                 old = self.check(self.spin(NAME))
         self.assertGreater(old["failed"], 1000)
         new = self.only_gil(self.spin("pyenv 3.8"))
+        print("failed attempts in a second: %d in 2.7; %d in 3.8, of which %d are timeouts" % (
+            old["failed"], new["failed"], new["timeouts"]))
         self.assertLess(new["failed"] - new["timeouts"], 100)
 
     def test_who_held_it(self):

@@ -4,8 +4,8 @@
  * instruction before them that the kernel emulates, tail calls, and bytes that only look like a call.
  */
 	.globl	Py_GetVersion, PyEval_SaveThread, PyEval_RestoreThread, Py_Version
-	.globl	at_blocked, at_waited, at_acquired, at_released_tail, at_released_slow, at_switched, not_a_call, at_load
-	.globl	at_entered
+	.globl	at_blocked, at_waited, at_acquired, at_released_tail, at_released_slow, at_switched, not_a_call, at_by_copy
+	.globl	at_load_that_escapes
 	.data
 Py_Version:
 	.quad	0x030b07f0
@@ -66,9 +66,20 @@ at_released_tail:
 	.cfi_endproc
 
 load: .cfi_startproc
-at_load:
 	mov	pthread_cond_signal@GOTPCREL(%rip), %r12
-	call	*%r12
+	mov	%r12, %rbx
+	xor	%r12d, %r12d
+at_by_copy:
+	call	*%rbx
+	call	*%r12 /* something else by now */
+	ret
+	.cfi_endproc
+
+kept:	.cfi_startproc
+at_load_that_escapes:
+	mov	pthread_cond_wait@GOTPCREL(%rip), %r12
+	mov	%r12, 8(%rsp)
+	call	*8(%rsp)
 	ret
 	.cfi_endproc
 

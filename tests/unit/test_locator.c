@@ -229,6 +229,47 @@ static void test_build(void **state)
 	assert_layout(&plan);
 }
 
+static double now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* Debian's static programs, the largest that there are. The best of some runs: the machine may be busy. */
+static void test_time(void **state)
+{
+	static const char *const paths[] = {"/usr/bin/python3.11", ".cache/trixie/usr/bin/python3.13",
+					    ".cache/forky/usr/bin/python3.14", ".cache/forky/usr/bin/python3.15"};
+	const char *sanitized = getenv("GILTRACE_SANITIZED");
+	size_t found = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		static struct probe_plan plan;
+		int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+		double best = 1e9;
+		char why[256];
+
+		if (fd < 0)
+			continue;
+		for (int run = 0; run < 20; run++) {
+			double start = now_ms();
+
+			assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+			best = now_ms() - start < best ? now_ms() - start : best;
+		}
+		close(fd);
+		found++;
+		print_message("# %s: %zu sites located in %.1f ms\n", paths[i], plan.site_count, best);
+		if (!sanitized || strcmp(sanitized, "1"))
+			assert_true(best < 50);
+	}
+	if (!found)
+		skip();
+}
+
 /* pyenv's 3.6.15, whose static variables debug symbols name: gil_cond 2faae0, gil_mutex 2faaa0, switch_cond 2faa60, ...
  */
 static void test_variables_of_3_6(void **state)
@@ -417,23 +458,32 @@ static void test_bent_debug_offsets(void **state)
 
 /* ---- one small library, built in many ways ---- */
 
-/* Compiles a fixture; returns it opened. Skips the test when there is no such compiler or linker. */
-static int compile(const char *compiler, const char *flags, const char *source)
+/*
+ * Compiles a fixture, and has a shell command (or NULL) change it, to which it is $F; returns it opened. Skips the test
+ * when there is no such compiler, linker or other program.
+ */
+static int compile_and(const char *compiler, const char *flags, const char *source, const char *after)
 {
 	char command[1024], path[256];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/fixture", directory);
-	snprintf(command, sizeof(command), "%s %s -o %s tests/unit/%s 2>%s/errors", compiler, flags, path, source,
-		 directory);
+	snprintf(command, sizeof(command), "F=%s; { %s %s -o $F tests/unit/%s && %s; } >%s/errors 2>&1", path, compiler,
+		 flags, source, after ? after : "true", directory);
 	if (system(command)) {
 		print_message("# cannot be built here: %s\n", command);
+		unlink(path);
 		skip();
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	unlink(path);
 	return fd;
+}
+
+static int compile(const char *compiler, const char *flags, const char *source)
+{
+	return compile_and(compiler, flags, source, NULL);
 }
 
 static void count_sites(const struct probe_plan *plan, size_t counts[PROBE_EVENTS])
@@ -465,7 +515,12 @@ static void assert_fixture(int fd, const struct probe_plan *plan, bool emulated)
 			continue;
 		}
 		assert_int_equal(site->emulated, emulated);
-		assert_true(emulated ? bytes[0] == 0xe8 : bytes[0] == 0xff && bytes[1] == 0x15);
+		if (emulated)
+			assert_int_equal(bytes[0], 0xe8);
+		else if (bytes[0] == 0xff) /* call *slot(%rip), call *%reg */
+			assert_true(bytes[1] == 0x15 || (bytes[1] & 0xf8) == 0xd0);
+		else /* call *%r8 to *%r15 */
+			assert_true(bytes[0] == 0x41 && bytes[1] == 0xff);
 	}
 }
 
@@ -497,6 +552,7 @@ static void assert_split_layout(int fd, const struct probe_plan *plan)
 struct shape {
 	const char *compiler, *flags;
 	bool indirect;
+	const char *after; /* a command that changes the file $F; NULL: none */
 };
 
 static void test_shape(void **state)
@@ -504,7 +560,7 @@ static void test_shape(void **state)
 	const struct shape *shape = *state;
 	static struct probe_plan plan;
 	char why[256];
-	int fd = compile(shape->compiler, shape->flags, "locator_fixture.c");
+	int fd = compile_and(shape->compiler, shape->flags, "locator_fixture.c", shape->after);
 	bool split = strstr(shape->flags, "SPLIT_VARIABLES");
 
 	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
@@ -513,6 +569,51 @@ static void test_shape(void **state)
 	assert_int_equal(!!*plan.notes, shape->indirect);
 	if (split)
 		assert_split_layout(fd, &plan);
+	close(fd);
+}
+
+static uint64_t function_of(int fd, uint64_t address)
+{
+	struct elf_image *image;
+	struct address_range range;
+	const char *reason;
+
+	assert_int_equal(elf_image__open(fd, &image, &reason), 0);
+	assert_int_equal(elf_image__function(image, address, &range), 0);
+	elf_image__close(image);
+	return range.start;
+}
+
+/*
+ * locator_fixture_split.c: one acquisition and two releases, whichever of them, or of the wait, is in a fragment of its
+ * own. By the bounds of functions alone one would be taken for the other.
+ */
+static void test_split_shape(void **state)
+{
+	const struct shape *shape = *state;
+	static struct probe_plan plan;
+	size_t counts[PROBE_EVENTS];
+	uint64_t blocked, acquired, released;
+	char why[256];
+	int fd = compile_and(shape->compiler, shape->flags, "locator_fixture_split.c", shape->after);
+
+	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
+	assert_int_equal(!!*plan.notes, shape->indirect);
+	count_sites(&plan, counts);
+	assert_int_equal(counts[PROBE_BLOCKED], 1);
+	assert_int_equal(counts[PROBE_WAITED], 1);
+	assert_int_equal(counts[PROBE_ACQUIRED], 1);
+	assert_int_equal(counts[PROBE_RELEASED], 2);
+	assert_int_equal(counts[PROBE_SWITCHED], 1);
+	blocked = function_of(fd, plan.sites[0].address);
+	acquired = function_of(fd, plan.sites[2].address);
+	released = function_of(fd, plan.sites[3].address);
+	if (shape->after || strstr(shape->flags, "COLD_WAIT"))
+		assert_int_not_equal(blocked, acquired); /* else this compiler did not split it */
+	else
+		assert_int_equal(blocked, acquired);
+	if (strstr(shape->flags, "COLD_DROP"))
+		assert_int_not_equal(released, acquired);
 	close(fd);
 }
 
@@ -557,15 +658,19 @@ static void test_rare_shapes(void **state)
 	(void)state;
 	assert_int_equal(cpython__plan_file(fd, &plan, why, sizeof(why)), 0);
 	assert_string_equal(plan.version, "3.11.7");
-	assert_int_equal(plan.site_count, 6);
+	assert_int_equal(plan.site_count, 7);
 	assert_site(&plan, 0, PROBE_BLOCKED, label(fd, "at_blocked"), true);
 	assert_site(&plan, 1, PROBE_WAITED, label(fd, "at_waited"), true);
 	assert_site(&plan, 2, PROBE_ACQUIRED, label(fd, "at_acquired"), true);
 	assert_site(&plan, 3, PROBE_RELEASED, label(fd, "at_released_slow"), false);
 	assert_site(&plan, 4, PROBE_RELEASED, label(fd, "at_released_tail"), true);
-	assert_site(&plan, 5, PROBE_SWITCHED, label(fd, "at_switched"), true);
+	assert_site(&plan, 5, PROBE_RELEASED, label(fd, "at_by_copy"), false);
+	assert_site(&plan, 6, PROBE_SWITCHED, label(fd, "at_switched"), true);
 	assert_non_null(strstr(plan.notes, "does not emulate"));
-	assert_non_null(strstr(plan.notes, "loaded into a register"));
+	snprintf(why, sizeof(why), "At 0x%llx pthread_cond_wait is loaded into a register",
+		 (unsigned long long)label(fd, "at_load_that_escapes"));
+	assert_non_null(strstr(plan.notes, why));
+	assert_null(strstr(plan.notes, "pthread_cond_signal is loaded"));
 	close(fd);
 }
 
@@ -833,42 +938,76 @@ static int remove_directory(void **state)
 	return rmdir(directory);
 }
 
+/* As Fedora strips: what is left of the symbols is compressed, in a section. */
+#define MINI_DEBUG_INFO                                                                            \
+	"nm $F >/dev/null && objcopy --only-keep-debug $F $F.debug && xz $F.debug && strip $F && " \
+	"objcopy --add-section .gnu_debugdata=$F.debug.xz $F && rm $F.debug.xz"
+
 static struct shape shapes[] = {
-	{"cc", "-O2 -shared -fPIC -Wl,-z,lazy", false},
-	{"cc", "-O2 -shared -fPIC -Wl,-z,now", false},
-	{"cc", "-O0 -shared -fPIC", false},
-	{"cc", "-O2 -shared -fPIC -fcf-protection -Wl,-z,ibtplt -Wl,-z,lazy", false},
-	{"cc", "-O2 -shared -fPIC -fcf-protection -Wl,-z,ibtplt -Wl,-z,now", false},
-	{"cc", "-O2 -shared -fPIC -Wl,-z,noseparate-code -Wl,--hash-style=sysv", false},
-	{"cc", "-O2 -shared -fPIC -fno-plt", true},
-	{"cc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic", false},
-	{"cc", "-O2 -DPROGRAM -pie -fPIE -rdynamic -s", false},
-	{"cc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -DSPLIT_VARIABLES", false},
-	{"cc", "-O2 -shared -fPIC -DSPLIT_VARIABLES", false},
-	{"cc", "-O0 -shared -fPIC -DSPLIT_VARIABLES", false},
-	{"clang", "-O2 -shared -fPIC", false},
-	{"clang", "-O2 -shared -fPIC -DSPLIT_VARIABLES", false},
-	{"cc", "-O2 -shared -fPIC -fuse-ld=lld", false},
-	{"cc", "-O2 -shared -fPIC -fuse-ld=gold", false},
+	{"cc", "-O2 -shared -fPIC -Wl,-z,lazy", false, NULL},
+	{"cc", "-O2 -shared -fPIC -Wl,-z,now", false, NULL},
+	{"cc", "-O0 -shared -fPIC", false, NULL},
+	{"cc", "-O2 -shared -fPIC -fcf-protection -Wl,-z,ibtplt -Wl,-z,lazy", false, NULL},
+	{"cc", "-O2 -shared -fPIC -fcf-protection -Wl,-z,ibtplt -Wl,-z,now", false, NULL},
+	{"cc", "-O2 -shared -fPIC -Wl,-z,noseparate-code -Wl,--hash-style=sysv", false, NULL},
+	{"cc", "-O2 -shared -fPIC -fno-plt", true, NULL},
+	{"cc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic", false, NULL},
+	{"cc", "-O2 -DPROGRAM -pie -fPIE -rdynamic -s", false, NULL},
+	{"cc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -DSPLIT_VARIABLES", false, NULL},
+	{"cc", "-O2 -shared -fPIC -DSPLIT_VARIABLES", false, NULL},
+	{"cc", "-O0 -shared -fPIC -DSPLIT_VARIABLES", false, NULL},
+	{"clang", "-O2 -shared -fPIC", false, NULL},
+	{"clang", "-O2 -shared -fPIC -DSPLIT_VARIABLES", false, NULL},
+	{"cc", "-O2 -shared -fPIC -fuse-ld=lld", false, NULL},
+	{"cc", "-O2 -shared -fPIC -fuse-ld=gold", false, NULL},
+	{"cc", "-Os -shared -fPIC", false, NULL},
+	{"cc", "-O2 -shared -fPIC -flto", false, NULL},
+	{"cc", "-O2 -shared -fPIC -fno-omit-frame-pointer", false, NULL},
+	{"cc", "-O2 -DPROGRAM -pie -fPIE -rdynamic -fno-plt", true, NULL},
+	{"clang", "-O2 -shared -fPIC -fno-plt", true, NULL},
+	{"clang", "-O0 -shared -fPIC", false, NULL},
+	{"clang", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic", false, NULL},
+	{"clang", "-O2 -DPROGRAM -pie -fPIE -rdynamic -s -fuse-ld=lld -Wl,--pack-dyn-relocs=relr", false, NULL},
+	{"cc", "-O2 -shared -fPIC -g", false, MINI_DEBUG_INFO},
+	{"cc", "-O2 -DPROGRAM -pie -fPIE -rdynamic -g", false, MINI_DEBUG_INFO},
+	{"musl-gcc", "-O2 -shared -fPIC", false, NULL},
+	{"musl-gcc", "-O2 -DPROGRAM -pie -fPIE -rdynamic", false, NULL},
+	{"musl-gcc", "-O2 -shared -fPIC -DSPLIT_VARIABLES", false, NULL},
+};
+
+/* BOLT reads symbols and, where the linker kept them, relocations: without them it rewrites functions in place. */
+static struct shape split_shapes[] = {
+	{"gcc", "-O2 -shared -fPIC -DCOLD_WAIT", false, NULL},
+	{"gcc", "-O2 -shared -fPIC -DCOLD_DROP", false, NULL},
+	{"gcc", "-O2 -shared -fPIC -DCOLD_WAIT -DCOLD_DROP", false, NULL},
+	{"gcc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -s -DCOLD_WAIT -DCOLD_DROP", false, NULL},
+	{"gcc", "-O2 -shared -fPIC -fno-plt -DCOLD_WAIT -DCOLD_DROP", true, NULL},
+	{"gcc", "-O2 -shared -fPIC", false, "python3 tests/bolt.py $F"},
+	{"gcc", "-O2 -shared -fPIC -Wl,--emit-relocs -fno-reorder-blocks-and-partition", false,
+	 "python3 tests/bolt.py $F"},
+	{"clang", "-O2 -shared -fPIC -Wl,--emit-relocs", false, "python3 tests/bolt.py $F"},
+	{"clang", "-O2 -DPROGRAM -pie -fPIE -rdynamic -Wl,--emit-relocs", false, "python3 tests/bolt.py $F"},
 };
 
 static struct shape ticks_shapes[] = {
-	{"cc", "-O2 -shared -fPIC -pthread", false},
-	{"cc", "-O0 -shared -fPIC -pthread", false},
-	{"cc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread", false},
-	{"cc", "-O0 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread", false},
-	{"cc", "-O2 -DPROGRAM -pie -fPIE -rdynamic -s -pthread", false},
-	{"cc", "-O2 -shared -fPIC -fno-plt -pthread", true},
-	{"clang", "-O2 -shared -fPIC -pthread", false},
-	{"clang", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread", false},
+	{"cc", "-O2 -shared -fPIC -pthread", false, NULL},
+	{"cc", "-O0 -shared -fPIC -pthread", false, NULL},
+	{"cc", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread", false, NULL},
+	{"cc", "-O0 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread", false, NULL},
+	{"cc", "-O2 -DPROGRAM -pie -fPIE -rdynamic -s -pthread", false, NULL},
+	{"cc", "-O2 -shared -fPIC -fno-plt -pthread", true, NULL},
+	{"clang", "-O2 -shared -fPIC -pthread", false, NULL},
+	{"clang", "-O2 -DPROGRAM -no-pie -fno-pie -rdynamic -pthread", false, NULL},
 };
 
 int main(void)
 {
 	static char names[sizeof(shapes) / sizeof(*shapes)][160];
+	static char split_names[sizeof(split_shapes) / sizeof(*split_shapes)][160];
 	static char ticks_names[sizeof(ticks_shapes) / sizeof(*ticks_shapes)][160];
-	static struct CMUnitTest tests[MAX_BUILDS + sizeof(shapes) / sizeof(*shapes) + 32];
+	static struct CMUnitTest tests[MAX_BUILDS + sizeof(shapes) / sizeof(*shapes) + 48];
 	const struct CMUnitTest others[] = {
+		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_variables_of_3_6),
 		cmocka_unit_test(test_rare_shapes),
 		cmocka_unit_test(test_emulated),
@@ -897,10 +1036,16 @@ int main(void)
 		tests[count++] = (struct CMUnitTest){
 			.name = builds[i].name, .test_func = test_build, .initial_state = &builds[i]};
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
-		snprintf(names[i], sizeof(names[i]), "sites of a library built by %s %s", shapes[i].compiler,
-			 shapes[i].flags);
+		snprintf(names[i], sizeof(names[i]), "sites of a library built by %s %s%s", shapes[i].compiler,
+			 shapes[i].flags, shapes[i].after ? " with .gnu_debugdata" : "");
 		tests[count++] =
 			(struct CMUnitTest){.name = names[i], .test_func = test_shape, .initial_state = &shapes[i]};
+	}
+	for (size_t i = 0; i < sizeof(split_shapes) / sizeof(*split_shapes); i++) {
+		snprintf(split_names[i], sizeof(split_names[i]), "sites of split functions built by %s %s%s",
+			 split_shapes[i].compiler, split_shapes[i].flags, split_shapes[i].after ? " and BOLT" : "");
+		tests[count++] = (struct CMUnitTest){
+			.name = split_names[i], .test_func = test_split_shape, .initial_state = &split_shapes[i]};
 	}
 	for (size_t i = 0; i < sizeof(ticks_shapes) / sizeof(*ticks_shapes); i++) {
 		snprintf(ticks_names[i], sizeof(ticks_names[i]), "sites of a 2.7 built by %s %s",

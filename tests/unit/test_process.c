@@ -161,9 +161,10 @@ static void test_thread(void **state)
 	assert_int_equal(pthread_create(&handle, NULL, run_thread, &thread), 0);
 	pthread_barrier_wait(&thread.barrier);
 	assert_int_equal(process__threads(process), before + 1);
-	assert_true(process__has_thread(process, (uint64_t)thread.tid));
-	assert_false(process__has_thread(process, 0));
-	assert_false(process__has_thread(process, 1)); /* another process's */
+	assert_int_equal(process__thread(process, (uint64_t)thread.tid), thread.tid);
+	assert_int_equal(process__thread(process, 0), 0);
+	assert_int_equal(process__thread(process, 1), 0); /* another process's */
+	assert_int_equal(process__thread(process, (1ULL << 32) + (uint64_t)thread.tid), 0);
 	process__close(process);
 	assert_int_equal(process__open(thread.tid, &process), -ESRCH);
 	pthread_barrier_wait(&thread.barrier);

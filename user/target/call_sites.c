@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/target/register_calls.h"
+
 #define MAX_SLOTS      64
 #define MAX_STUBS      256
 #define MAX_CANDIDATES 4096
 #define MAX_CODE       (64UL << 20) /* bytes that are scanned, over all sections */
-#define WINDOW         (1UL << 20)  /* bytes read at a time */
+#define WINDOW         (64UL << 10) /* bytes read at a time: what stays in the cache */
 #define OVERLAP        16           /* so that no instruction is cut by a window's end */
 
 /* A local entry of an imported function. */
@@ -26,6 +28,8 @@ struct scan {
 	struct stub stubs[MAX_STUBS];
 	size_t stub_count;
 	uint64_t lowest_stub, highest_stub;
+	uint64_t after, last; /* what is looked for jumps to, and whether there is one */
+	bool entered;
 	struct call_sites *out; /* candidates, until they are confirmed: address and next are of the unprefixed form */
 	int err;
 };
@@ -78,16 +82,29 @@ static void add_stub(struct scan *scan, uint64_t address, size_t callee)
 		scan->highest_stub = address;
 }
 
+int call_sites__add(struct call_sites *out, const struct call_site *site)
+{
+	if (out->count == MAX_CANDIDATES)
+		return -E2BIG;
+	if (!(out->count & (out->count - 1))) {
+		size_t room = out->count ? 2 * out->count : 1;
+		struct call_site *grown = realloc(out->sites, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		out->sites = grown;
+	}
+	out->sites[out->count++] = *site;
+	return 0;
+}
+
 static void add_candidate(struct scan *scan, uint64_t address, size_t size, size_t callee, enum call_kind kind)
 {
-	struct call_sites *out = scan->out;
+	const struct call_site site = {.address = address, .next = address + size, .callee = callee, .kind = kind};
+	int err = call_sites__add(scan->out, &site);
 
-	if (out->count == MAX_CANDIDATES) {
-		scan->err = -E2BIG;
-		return;
-	}
-	out->sites[out->count++] =
-		(struct call_site){.address = address, .next = address + size, .callee = callee, .kind = kind};
+	if (err)
+		scan->err = err;
 }
 
 /*
@@ -218,13 +235,55 @@ static int scan_code(struct scan *scan, bool stubs, scan_fn look)
 
 		err = elf_image__section_at(scan->image, i, &section);
 		if (err || section.sh_type != SHT_PROGBITS || !(section.sh_flags & SHF_EXECINSTR) ||
-		    elf_image__section_is(scan->image, &section, ".plt") != stubs)
+		    elf_image__section_is(scan->image, &section, ".plt") != stubs ||
+		    elf_image__section_is(scan->image, &section, ".bolt.org")) /* kept by BOLT, and not run */
 			continue;
 		scanned += section.sh_size;
 		err = scanned > MAX_CODE ? -E2BIG : scan_section(scan, &section, window, look);
 	}
 	free(window);
 	return err;
+}
+
+static uint64_t code_size(struct elf_image *image)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 1; i < elf_image__section_count(image); i++) {
+		Elf64_Shdr section;
+
+		if (!elf_image__section_at(image, i, &section) && section.sh_flags & SHF_EXECINSTR)
+			size += section.sh_size < MAX_CODE ? section.sh_size : MAX_CODE;
+	}
+	return size;
+}
+
+static void scan_for_jumps(struct scan *scan, const struct window *window)
+{
+	for (size_t i = window->from; i < window->end; i++) {
+		const uint8_t *code = window->bytes + i;
+		size_t opcode_size = *code == 0x0f ? 2 : 1, left = window->size - i;
+		uint64_t target;
+
+		if ((*code != 0x0f && *code != 0xe9) || left < opcode_size + 4)
+			continue;
+		target = relative_target(code, opcode_size, window->address + i);
+		if (target > scan->after && target <= scan->last && (*code == 0xe9 || (code[1] & 0xf0) == 0x80))
+			scan->entered = true;
+	}
+}
+
+int call_sites__code_enters(struct elf_image *image, uint64_t after, uint64_t last, uint64_t *budget)
+{
+	struct scan scan = {.image = image, .after = after, .last = last};
+	uint64_t size = code_size(image);
+	int err;
+
+	if (size > *budget)
+		return -E2BIG;
+	*budget -= size;
+	err = scan_code(&scan, false, scan_for_jumps);
+	return err ? err : scan.entered;
 }
 
 static int compare_sites(const void *left, const void *right)
@@ -301,6 +360,43 @@ static int confirm_candidates(struct scan *scan, struct disassembly *disassembly
 	return 0;
 }
 
+/* Leaves out the loads whose calls are all known, and a call that two loads lead to but for once. */
+static void sort_out(struct call_sites *out)
+{
+	size_t kept = 0;
+
+	qsort(out->sites, out->count, sizeof(*out->sites), compare_sites);
+	for (size_t i = 0; i < out->count; i++)
+		if (out->sites[i].kind != CALL_LOAD_DONE &&
+		    (!kept || out->sites[kept - 1].address != out->sites[i].address))
+			out->sites[kept++] = out->sites[i];
+	out->count = kept;
+}
+
+/* Adds the calls through registers. A load stays in the list when it may lead to others. */
+static int add_register_calls(struct call_sites *out, struct disassembly *disassembly)
+{
+	size_t confirmed = out->count;
+
+	for (size_t i = 0; i < confirmed; i++) {
+		const struct call_site load = out->sites[i]; /* the list grows and moves */
+		size_t before = out->count;
+		bool escapes;
+		int err;
+
+		if (load.kind != CALL_BY_REGISTER)
+			continue;
+		err = register_calls__find(disassembly, &load, out, &escapes);
+		if (err)
+			return err;
+		if (!escapes && out->count > before)
+			out->sites[i].kind = CALL_LOAD_DONE;
+	}
+	if (out->count)
+		sort_out(out);
+	return 0;
+}
+
 static size_t count_imported(const struct scan *scan, size_t function_count)
 {
 	size_t imported = 0;
@@ -329,11 +425,12 @@ int call_sites__find(struct elf_image *image, struct disassembly *disassembly, c
 	out->imported = count_imported(&scan, function_count);
 	if (!scan.slot_count)
 		return 0;
-	out->sites = calloc(MAX_CANDIDATES, sizeof(*out->sites));
-	err = out->sites ? 0 : -ENOMEM;
-	err = err ? err : scan_code(&scan, true, scan_for_stubs);
+	err = scan_code(&scan, true, scan_for_stubs);
 	err = err ? err : scan_code(&scan, false, scan_for_calls);
-	return err ? err : confirm_candidates(&scan, disassembly);
+	if (err || !out->count)
+		return err;
+	err = confirm_candidates(&scan, disassembly);
+	return err ? err : add_register_calls(out, disassembly);
 }
 
 void call_sites__free(struct call_sites *sites)

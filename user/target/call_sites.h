@@ -18,9 +18,10 @@ enum call_kind {
 	CALL_DIRECT,        /* call stub */
 	CALL_TAIL,          /* jmp stub */
 	CALL_TAIL_IF,       /* jcc stub: passed also when it does not call */
-	CALL_INDIRECT,      /* call *slot(%rip): built with -fno-plt */
-	CALL_INDIRECT_TAIL, /* jmp *slot(%rip) */
-	CALL_BY_REGISTER,   /* mov slot(%rip), %reg: calls that may follow cannot be seen */
+	CALL_INDIRECT,      /* call *slot(%rip), or *%reg that was loaded from there: built with -fno-plt */
+	CALL_INDIRECT_TAIL, /* jmp *slot(%rip), or *%reg */
+	CALL_BY_REGISTER,   /* mov slot(%rip), %reg: calls may follow that are not seen */
+	CALL_LOAD_DONE,     /* such a load whose calls are all found: in no result */
 };
 
 struct call_site {
@@ -46,6 +47,16 @@ struct call_sites {
  */
 int call_sites__find(struct elf_image *image, struct disassembly *disassembly, const char *const *functions,
 		     size_t function_count, struct call_sites *out);
+
+/* Adds one at the end. 0, -E2BIG (absurdly many), or -ENOMEM. */
+int call_sites__add(struct call_sites *out, const struct call_site *site);
+
+/*
+ * Whether anything in the code that looks like a jump of 32 bits goes to an address in (after, last]. 1 or 0; -E2BIG
+ * when that is more code than *budget allows, in bytes, from which it is taken; or as elf_image's verbs.
+ */
+int call_sites__code_enters(struct elf_image *image, uint64_t after, uint64_t last, uint64_t *budget);
+
 void call_sites__free(struct call_sites *sites);
 
 #endif

@@ -22,15 +22,10 @@
 #include "user/target/cpython_build.h"
 #include "user/target/cpython_layout.h"
 #include "user/target/plan.h"
+#include "user/target/register_values.h"
 #include "user/target/runtime.h"
 
-enum { TIMEDWAIT, SIGNAL, WAIT, FUNCTIONS };
-
-static const char *const functions[FUNCTIONS] = {
-	[TIMEDWAIT] = "pthread_cond_timedwait",
-	[SIGNAL] = "pthread_cond_signal",
-	[WAIT] = "pthread_cond_wait",
-};
+#define MAX_SCANNED (256UL << 20) /* bytes; a scan is of all of the code */
 
 int build__refuse(struct build *build, int err, const char *format, ...)
 {
@@ -98,20 +93,6 @@ static int version_from_constant(struct build *build)
 	return err;
 }
 
-/* The constant address that an instruction computes: lea disp(%rip), or mov $address of a non-PIE executable; or 0. */
-static uint64_t constant_address(const cs_insn *instruction)
-{
-	const cs_x86 *x86 = &instruction->detail->x86;
-
-	if (x86->op_count != 2 || x86->operands[0].type != X86_OP_REG)
-		return 0;
-	if (instruction->id == X86_INS_LEA)
-		return instruction__memory(instruction);
-	if (instruction->id == X86_INS_MOV && x86->operands[1].type == X86_OP_IMM)
-		return (uint64_t)x86->operands[1].imm;
-	return 0;
-}
-
 /* Before 3.11: the string among those that Py_GetVersion formats that looks like a version. */
 static int version_from_code(struct build *build)
 {
@@ -126,7 +107,7 @@ static int version_from_code(struct build *build)
 		return err;
 	while ((instruction = disassembly__next(build->disassembly))) {
 		char text[24];
-		uint64_t address = constant_address(instruction);
+		uint64_t address = instruction__constant(instruction);
 
 		if (!address || elf_image__read(build->image, address, text, sizeof(text)))
 			continue;
@@ -197,137 +178,36 @@ int build__add_site(struct build *build, enum probe_event event, uint64_t addres
 	return 0;
 }
 
-/* Whether an instruction sets the flags from the whole of a call's result: cmp $ETIMEDOUT,%eax or test %eax,%eax. */
-static bool tests_result(const cs_insn *instruction)
+/* struct _gil_runtime_state, the same from 3.7 to 3.15 on x86-64 glibc, but for what free-threaded builds put first. */
+static int fill_layout(struct build *build)
 {
-	static const uint8_t forms[][6] = {
-		{3, 0x83, 0xf8, 0x6e}, /* the length first */
-		{5, 0x3d, 0x6e, 0x00, 0x00, 0x00},
-		{3, 0x83, 0xf8, 0xff}, /* cmp $-1,%eax: sem_wait's error */
-		{2, 0x85, 0xc0},
-	};
+	struct probe_plan *plan = build->plan;
+	int64_t shift = plan->cpython.gil_shift;
+	struct elf_symbol runtime;
+	int err;
 
-	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
-		if (instruction->size == forms[i][0] && !memcmp(instruction->bytes, forms[i] + 1, forms[i][0]))
-			return true;
-	return false;
-}
-
-/* The compiler may schedule moves before and after the comparison. */
-int build__add_result_jump(struct build *build, enum probe_event event, const struct call_site *call, bool *found)
-{
-	const cs_insn *instruction;
-	bool tested = false;
-	int near = 0, err = disassembly__start(build->disassembly, &call->function, true);
-
-	*found = false;
-	while (!err && near < 8 && (instruction = disassembly__next(build->disassembly))) {
-		char text[48];
-
-		if (instruction->address < call->next)
-			continue;
-		near++;
-		if (tested && instruction__is_conditional_jump(instruction)) {
-			instruction__text(instruction, text, sizeof(text));
-			*found = true;
-			return build__add_site(build, event, instruction->address, true, text);
-		}
-		if (instruction__is_branch(instruction))
-			break;
-		if (tests_result(instruction))
-			tested = true;
-		else if (disassembly__writes(build->disassembly, instruction, X86_REG_RAX) ||
-			 (tested && instruction->id != X86_INS_MOV && instruction->id != X86_INS_LEA))
-			break;
+	plan->layout = (struct lock_layout){.cond = GIL_COND + shift,
+					    .switch_cond = GIL_SWITCH_COND + shift,
+					    .mutex = 80 + shift,
+					    .locked = 16 + shift,
+					    .last_holder = 8 + shift,
+					    .thread_id = plan->cpython.thread_id,
+					    .interpreter = UNKNOWN_OFFSET};
+	if (plan->cpython.interpreter_gil) {
+		plan->layout.interpreter = plan->cpython.interpreter;
+		plan->layout.interpreter_id = plan->cpython.interpreter_id;
+		plan->layout.interpreter_gil = plan->cpython.interpreter_gil;
 	}
-	return err == -ENOMEM ? err : 0;
-}
-
-static int add_waited(struct build *build, const struct call_site *call)
-{
-	bool found;
-	int err = build__add_result_jump(build, PROBE_WAITED, call, &found);
-
-	if (!err && !found)
-		build__note(build,
-			    "The jump on the result of %s at 0x%llx was not found: timeouts are not told from stolen "
-			    "wake-ups.\n",
-			    functions[TIMEDWAIT], (unsigned long long)call->address);
-	return err;
-}
-
-/* Whether a jump within the function enters at an address in (after, last]. */
-static bool is_entered(struct build *build, const struct call_site *call, uint64_t after, uint64_t last)
-{
-	const cs_insn *instruction;
-
-	if (disassembly__start(build->disassembly, &call->function, false))
-		return true;
-	while ((instruction = disassembly__next(build->disassembly))) {
-		uint64_t target = instruction__target(instruction);
-
-		if (target > after && target <= last)
-			return true;
+	if (plan->cpython.version < 0x0307)
+		return build__find_static_layout(build);
+	err = elf_image__dynamic_symbol(build->image, "_PyRuntime", &runtime);
+	if (err && err != -ENOENT)
+		return err;
+	if (!err) {
+		plan->root = runtime.address;
+		plan->root_size = runtime.size;
 	}
-	return false;
-}
-
-/*
- * An instruction shortly before a call that the kernel emulates and that is passed exactly when the call is, with the
- * call's first two arguments in place. False: there is none.
- */
-static bool find_stand_in(struct build *build, const struct call_site *call, uint64_t *address, char *text, size_t size)
-{
-	const cs_insn *instruction;
-
-	*address = 0;
-	if (disassembly__start(build->disassembly, &call->function, true))
-		return false;
-	while ((instruction = disassembly__next(build->disassembly)) && instruction->address < call->address) {
-		if (instruction__is_branch(instruction) ||
-		    disassembly__writes(build->disassembly, instruction, X86_REG_RDI) ||
-		    disassembly__writes(build->disassembly, instruction, X86_REG_RSI)) {
-			*address = 0;
-		} else if (instruction__emulated(instruction->bytes, instruction->size)) {
-			*address = instruction->address;
-			instruction__text(instruction, text, size);
-		}
-	}
-	return *address && !is_entered(build, call, *address, call->address);
-}
-
-int build__add_call(struct build *build, enum probe_event event, const struct call_site *call)
-{
-	char text[48];
-	uint64_t address;
-
-	if (call->kind == CALL_TAIL_IF)
-		build__note(build, "The %s at 0x%llx is a conditional jump: the probe there is hit too often.\n",
-			    build->functions[call->callee], (unsigned long long)call->address);
-	if (call->emulated)
-		return build__add_site(build, event, call->address, true, call->text);
-	if (find_stand_in(build, call, &address, text, sizeof(text)))
-		return build__add_site(build, event, address, true, text);
-	return build__add_site(build, event, call->address, false, call->text);
-}
-
-/* Whether a call is in a function that waits with a timeout: take_gil, or one of its clones (3.8 has two). */
-static bool is_in_take_gil(const struct build *build, const struct call_site *call)
-{
-	for (size_t i = 0; i < build->calls.count; i++)
-		if (build->calls.sites[i].callee == TIMEDWAIT && build->calls.sites[i].kind != CALL_BY_REGISTER &&
-		    build->calls.sites[i].function.start == call->function.start)
-			return true;
-	return false;
-}
-
-static enum probe_event event_of(const struct build *build, const struct call_site *call)
-{
-	if (call->callee == TIMEDWAIT)
-		return PROBE_BLOCKED;
-	if (call->callee == WAIT)
-		return PROBE_SWITCHED;
-	return is_in_take_gil(build, call) ? PROBE_ACQUIRED : PROBE_RELEASED;
+	return 0;
 }
 
 static int compare_sites(const void *left, const void *right)
@@ -337,14 +217,6 @@ static int compare_sites(const void *left, const void *right)
 	if (a->event != b->event)
 		return a->event < b->event ? -1 : 1;
 	return a->address < b->address ? -1 : a->address > b->address;
-}
-
-static const struct probe_site *first_site(const struct build *build, enum probe_event event)
-{
-	for (size_t i = 0; i < build->plan->site_count; i++)
-		if (build->plan->sites[i].event == event)
-			return &build->plan->sites[i];
-	return NULL;
 }
 
 /* Sites where a probe is single-stepped, as calls through the global offset table of a -fno-plt build are. */
@@ -362,191 +234,12 @@ static void note_slow_sites(struct build *build)
 			slow, build->plan->site_count);
 }
 
-static int check_sites(struct build *build)
-{
-	if (!first_site(build, PROBE_BLOCKED))
-		return build__refuse(build, -ENOTSUP, "no call of %s was found in it, so its GIL cannot be watched",
-				     functions[TIMEDWAIT]);
-	if (!first_site(build, PROBE_ACQUIRED))
-		return build__refuse(build, -ENOTSUP, "no call of %s was found in the function that takes the GIL",
-				     functions[SIGNAL]);
-	if (!first_site(build, PROBE_RELEASED))
-		return build__refuse(build, -ENOTSUP, "no call of %s was found that releases the GIL",
-				     functions[SIGNAL]);
-	if (!first_site(build, PROBE_SWITCHED))
-		build__note(build, "No call of %s was found: forced releases are not told from voluntary ones.\n",
-			    functions[WAIT]);
-	return 0;
-}
-
 static void note_sites(struct build *build)
 {
 	note_slow_sites(build);
 	if (build->calls.unverified)
 		build__note(build, "%zu possible calls in code that could not be disassembled were left out.\n",
 			    build->calls.unverified);
-}
-
-static int find_sites(struct build *build)
-{
-	int err;
-
-	build->functions = functions;
-	err = call_sites__find(build->image, build->disassembly, functions, FUNCTIONS, &build->calls);
-
-	if (err == -E2BIG)
-		return build__refuse(build, -ENOTSUP, "its code is absurdly large, or calls %s absurdly often",
-				     functions[SIGNAL]);
-	for (size_t i = 0; !err && i < build->calls.count; i++) {
-		const struct call_site *call = &build->calls.sites[i];
-
-		if (call->kind == CALL_BY_REGISTER) {
-			build__note(build, "At 0x%llx %s is loaded into a register: calls through it are not seen.\n",
-				    (unsigned long long)call->address, functions[call->callee]);
-			continue;
-		}
-		err = build__add_call(build, event_of(build, call), call);
-		if (!err && call->callee == TIMEDWAIT)
-			err = add_waited(build, call);
-	}
-	return err ? err : check_sites(build);
-}
-
-/* 3.6 keeps the GIL in separate static variables. What take_gil says about where they are: addresses, 0 unknown. */
-struct static_gil {
-	uint64_t cond, mutex, switch_cond, locked, last_holder;
-};
-
-/* Registers that hold a constant address while a function is stepped through. */
-struct constants {
-	uint64_t value[X86_REG_ENDING];
-};
-
-static void follow_constants(struct build *build, const cs_insn *instruction, struct constants *constants)
-{
-	static const x86_reg general[] = {X86_REG_RAX, X86_REG_RCX, X86_REG_RDX, X86_REG_RSI, X86_REG_RDI,
-					  X86_REG_R8,  X86_REG_R9,  X86_REG_R10, X86_REG_R11, X86_REG_RBX,
-					  X86_REG_RBP, X86_REG_R12, X86_REG_R13, X86_REG_R14, X86_REG_R15};
-	const size_t count = sizeof(general) / sizeof(*general), caller_saved = 9;
-	const cs_x86 *x86 = &instruction->detail->x86;
-	uint64_t value = constant_address(instruction);
-
-	if (instruction->id == X86_INS_MOV && x86->op_count == 2 && x86->operands[1].type == X86_OP_REG)
-		value = constants->value[x86->operands[1].reg];
-	for (size_t i = 0; i < count; i++)
-		if ((instruction->id == X86_INS_CALL && i < caller_saved) ||
-		    disassembly__writes(build->disassembly, instruction, general[i]))
-			constants->value[general[i]] = 0;
-	if (value && x86->operands[0].type == X86_OP_REG && x86->operands[0].size == 8)
-		constants->value[x86->operands[0].reg] = value;
-	else if (value && instruction->id == X86_INS_MOV && x86->operands[0].type == X86_OP_REG) /* mov $address,%edi */
-		for (size_t i = 0; i < count; i++)
-			if (disassembly__writes(build->disassembly, instruction, general[i]))
-				constants->value[general[i]] = value;
-}
-
-/* gil_locked is the 4-byte variable that is -1 at first; gil_last_holder the one that takes a 64-bit register. */
-static void look_at_variable(struct build *build, const cs_insn *instruction, struct static_gil *gil)
-{
-	const cs_x86 *x86 = &instruction->detail->x86;
-	uint64_t address = instruction__memory(instruction);
-	int32_t initial;
-
-	if (!address || instruction->id != X86_INS_MOV || x86->op_count != 2)
-		return;
-	if (x86->operands[0].size == 4 && !elf_image__read(build->image, address, &initial, sizeof(initial)) &&
-	    initial == -1)
-		gil->locked = address;
-	else if (x86->operands[0].size == 8 && x86->operands[0].type == X86_OP_MEM &&
-		 x86->operands[1].type == X86_OP_REG)
-		gil->last_holder = gil->last_holder && gil->last_holder != address ? UINT64_MAX : address;
-}
-
-static int find_static_gil(struct build *build, struct static_gil *gil)
-{
-	const uint64_t blocked = first_site(build, PROBE_BLOCKED)->address;
-	const uint64_t acquired = first_site(build, PROBE_ACQUIRED)->address;
-	struct constants constants = {0};
-	struct address_range range;
-	const cs_insn *instruction;
-	int err = elf_image__function(build->image, blocked, &range);
-
-	*gil = (struct static_gil){0};
-	err = err ? err : disassembly__start(build->disassembly, &range, true);
-	while (!err && (instruction = disassembly__next(build->disassembly))) {
-		if (instruction->address == blocked) {
-			gil->cond = constants.value[X86_REG_RDI];
-			gil->mutex = constants.value[X86_REG_RSI];
-		} else if (instruction->address == acquired) {
-			gil->switch_cond = constants.value[X86_REG_RDI];
-		}
-		look_at_variable(build, instruction, gil);
-		follow_constants(build, instruction, &constants);
-	}
-	if (gil->last_holder == UINT64_MAX) /* several */
-		gil->last_holder = 0;
-	return err;
-}
-
-static int64_t offset_from(uint64_t variable, uint64_t lock)
-{
-	return variable ? (int64_t)(variable - lock) : UNKNOWN_OFFSET;
-}
-
-/* The lock's address is taken to be its condition variable's. */
-static int find_static_layout(struct build *build)
-{
-	struct probe_plan *plan = build->plan;
-	struct static_gil gil;
-	int err = find_static_gil(build, &gil);
-
-	if (err == -ENOMEM)
-		return err;
-	if (err || !gil.cond || !gil.mutex || !gil.switch_cond)
-		return build__refuse(build, -ENOTSUP, "the variables of its GIL could not be told from its code");
-	plan->root = gil.cond;
-	plan->layout.cond = 0;
-	plan->layout.mutex = offset_from(gil.mutex, gil.cond);
-	plan->layout.switch_cond = offset_from(gil.switch_cond, gil.cond);
-	plan->layout.locked = offset_from(gil.locked, gil.cond);
-	plan->layout.last_holder = offset_from(gil.last_holder, gil.cond);
-	if (!gil.locked || !gil.last_holder)
-		build__note(build,
-			    "Where the GIL keeps its state and holder was not found: who holds it is known from events "
-			    "only.\n");
-	return 0;
-}
-
-/* struct _gil_runtime_state, the same from 3.7 to 3.15 on x86-64 glibc, but for what free-threaded builds put first. */
-static int fill_layout(struct build *build)
-{
-	struct probe_plan *plan = build->plan;
-	int64_t shift = plan->cpython.gil_shift;
-	struct elf_symbol runtime;
-	int err;
-
-	plan->layout = (struct lock_layout){.cond = 32 + shift,
-					    .switch_cond = 120 + shift,
-					    .mutex = 80 + shift,
-					    .locked = 16 + shift,
-					    .last_holder = 8 + shift,
-					    .thread_id = plan->cpython.thread_id,
-					    .interpreter = UNKNOWN_OFFSET};
-	if (plan->cpython.interpreter_gil) {
-		plan->layout.interpreter = plan->cpython.interpreter;
-		plan->layout.interpreter_id = plan->cpython.interpreter_id;
-		plan->layout.interpreter_gil = plan->cpython.interpreter_gil;
-	}
-	if (plan->cpython.version < 0x0307)
-		return find_static_layout(build);
-	err = elf_image__dynamic_symbol(build->image, "_PyRuntime", &runtime);
-	if (err && err != -ENOENT)
-		return err;
-	if (!err) {
-		plan->root = runtime.address;
-		plan->root_size = runtime.size;
-	}
-	return 0;
 }
 
 static int make_plan(struct build *build)
@@ -560,7 +253,7 @@ static int make_plan(struct build *build)
 	if (!err && build->plan->cpython.version < 0x0300) {
 		err = build__find_ticks(build);
 	} else {
-		err = err ? err : find_sites(build);
+		err = err ? err : build__find_sites(build);
 		err = err ? err : fill_layout(build);
 	}
 	if (!err) {
@@ -575,7 +268,7 @@ static int make_plan(struct build *build)
 
 int cpython__plan_file(int fd, struct probe_plan *plan, char *why, size_t why_size)
 {
-	struct build build = {.plan = plan, .why = why, .why_size = why_size};
+	struct build build = {.plan = plan, .why = why, .why_size = why_size, .scan_budget = MAX_SCANNED};
 	const char *reason;
 	int err;
 

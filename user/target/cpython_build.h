@@ -12,12 +12,17 @@
 #include "user/target/elf_image.h"
 #include "user/target/plan.h"
 
+/* struct _gil_runtime_state on x86-64, from 3.7 on, behind what free-threaded builds put first. */
+#define GIL_COND        32
+#define GIL_SWITCH_COND 120
+
 /* One file while its plan is made. */
 struct build {
 	struct elf_image *image;
 	struct disassembly *disassembly;
 	struct call_sites calls;
 	const char *const *functions; /* the names of the callees in `calls` */
+	uint64_t scan_budget;         /* bytes of code that may still be scanned for jumps */
 	struct probe_plan *plan;
 	char *why;
 	size_t why_size;
@@ -40,6 +45,15 @@ int build__add_call(struct build *build, enum probe_event event, const struct ca
  * *found says whether there is one.
  */
 int build__add_result_jump(struct build *build, enum probe_event event, const struct call_site *call, bool *found);
+
+/* The first of an event's sites, or NULL. */
+const struct probe_site *build__first_site(const struct build *build, enum probe_event event);
+
+/* cpython_sites.c: the sites of 3.x. The layout of the lock must be known but for 3.6. 0 or as build__refuse(). */
+int build__find_sites(struct build *build);
+
+/* cpython_static.c: the lock of 3.6, of whose sites there must be some. 0 or as build__refuse(). */
+int build__find_static_layout(struct build *build);
 
 /* cpython_ticks.c: the sites and the lock of 2.7. 0 or as build__refuse(). */
 int build__find_ticks(struct build *build);

@@ -177,36 +177,89 @@ int cpython__check(const struct process *process, const struct probe_plan *plan,
 }
 
 /*
- * The kernel's number of the thread that a thread state belongs to; 0: unknown. Up to 3.10 only its pthread_t is kept,
- * which is the address of glibc's struct pthread; its tid is there at 720 (x86-64, glibc 2.4 and later).
+ * The thread that a thread state belongs to, by its number out here; 0: unknown. *own_number is what it has in its
+ * namespace, and what CPython keeps. Up to 3.10 only its pthread_t is kept, which is the address of the C library's
+ * struct pthread; its number is there at 720 (glibc 2.4 and later, x86-64) or at 48 (musl 1.1.20 and later).
  */
-static uint64_t thread_of(const struct process *process, const struct cpython_layout *layout, uint64_t holder)
+static pid_t thread_of(const struct process *process, const struct cpython_layout *layout, uint64_t holder,
+		       uint64_t *own_number)
 {
-	uint64_t tid = 0, pthread;
-	uint32_t narrow;
+	static const uint64_t places[] = {720, 48};
+	uint64_t pthread;
 
+	*own_number = 0;
 	if (layout->native_thread_id)
-		return read_word(process, holder + layout->native_thread_id, &tid) ? 0 : tid;
-	if (read_word(process, holder + layout->thread_id, &pthread) ||
-	    process__read(process, pthread + 720, &narrow, sizeof(narrow)))
+		return read_word(process, holder + layout->native_thread_id, own_number)
+			       ? 0
+			       : process__thread(process, *own_number);
+	if (read_word(process, holder + layout->thread_id, &pthread))
 		return 0;
-	return narrow;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		uint32_t number;
+		pid_t tid;
+
+		if (process__read(process, pthread + places[i], &number, sizeof(number)))
+			continue;
+		*own_number = number;
+		tid = process__thread(process, number);
+		if (tid)
+			return tid;
+	}
+	return 0;
 }
 
 static void describe_holder(const struct process *process, const struct cpython_layout *layout, uint64_t holder,
 			    bool locked, char *out, size_t size)
 {
 	const char *verb = locked ? "held" : "free, last held";
-	uint64_t tid = thread_of(process, layout, holder);
+	uint64_t own_number;
+	pid_t tid = thread_of(process, layout, holder, &own_number);
 
-	if (process__has_thread(process, tid))
-		snprintf(out, size, "%s by thread %" PRIu64, verb, tid);
-	else
+	if (!tid)
 		snprintf(out, size, "%s by an unknown thread", verb);
+	else if (own_number == (uint64_t)tid)
+		snprintf(out, size, "%s by thread %d", verb, (int)tid);
+	else
+		snprintf(out, size, "%s by thread %d (%" PRIu64 " in its namespace)", verb, (int)tid, own_number);
 }
 
-/* 3.6: the interval and the switch number are variables of their own, and are not looked for. */
+/*
+ * Where a request to drop the lock is noted, as found in builds: in the interpreter (3.9 to 3.12), in _PyRuntime before
+ * the lock (3.7.4, 3.8), or in the holder's eval_breaker (3.13 and later), whose lowest bit it is.
+ */
+enum { EVAL_BREAKER = 24, DROP_BIT = 1 };
 
+static uint64_t drop_request_at(const struct process *process, const struct probe_plan *plan, uint64_t lock,
+				uint64_t holder)
+{
+	static const uint32_t in_interpreter[] = {[9] = 76, [10] = 72, [11] = 104, [12] = 372};
+	unsigned minor = plan->cpython.version & 0xff;
+	uint64_t interpreter;
+
+	if (minor == 7 && (cpython__version(plan) & 0xff) >= 4)
+		return lock - 548;
+	if (minor == 8)
+		return lock - 556;
+	if (minor >= 9 && minor <= 12)
+		return read_word(process, holder + plan->cpython.interpreter, &interpreter)
+			       ? 0
+			       : interpreter + in_interpreter[minor];
+	return minor >= 13 && !plan->cpython.guessed ? holder + EVAL_BREAKER : 0;
+}
+
+static const char *describe_drop_request(const struct process *process, const struct probe_plan *plan, uint64_t lock,
+					 uint64_t holder)
+{
+	uint64_t address = holder ? drop_request_at(process, plan, lock, holder) : 0;
+	bool is_bit = (plan->cpython.version & 0xff) >= 13;
+	uint32_t value;
+
+	if (!address || process__read(process, address, &value, sizeof(value)) || (!is_bit && value > 1))
+		return "not known whether a drop is requested";
+	return value & DROP_BIT ? "drop requested" : "no drop requested";
+}
+
+/* 3.6: the interval, the switch number and the drop request are variables of their own, and are not looked for. */
 static int describe_static(const struct process *process, const struct probe_plan *plan,
 			   const struct cpython_layout *layout, uint64_t lock, char *out, size_t size)
 {
@@ -234,7 +287,7 @@ static int describe_ticks(const struct process *process, const struct probe_plan
 	uint64_t thread_state = 0;
 	uint32_t value;
 	int32_t ticks = 0;
-	char holder[64] = "held";
+	char holder[96] = "held";
 	int err = process__read(process, lock, &value, sizeof(value));
 
 	if (err)
@@ -254,7 +307,7 @@ int cpython__describe(const struct process *process, const struct probe_plan *pl
 {
 	const struct cpython_layout *layout = &plan->cpython;
 	struct gil_state gil;
-	char holder[64];
+	char holder[96];
 	int err;
 
 	if (plan->layout.lock_variable)
@@ -265,7 +318,7 @@ int cpython__describe(const struct process *process, const struct probe_plan *pl
 	if (err)
 		return err;
 	describe_holder(process, layout, gil.last_holder, gil.locked == 1, holder, sizeof(holder));
-	snprintf(out, size, "interval %g ms, %s, switch number %" PRIu64, (double)gil.interval_us / 1000, holder,
-		 gil.switch_number);
+	snprintf(out, size, "interval %g ms, %s, switch number %" PRIu64 ", %s", (double)gil.interval_us / 1000, holder,
+		 gil.switch_number, describe_drop_request(process, plan, lock, gil.last_holder));
 	return 0;
 }

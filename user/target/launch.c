@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "user/target/loader_watch.h"
 #include "user/target/plan.h"
 #include "user/target/process.h"
 #include "user/target/runtime.h"
@@ -23,9 +24,13 @@
 #define OPTIONS \
 	(PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD)
 
-/* A thread that ptrace holds. While `loading`, its program's dynamic loader runs, at [loader_start, loader_end). */
+/*
+ * A thread that ptrace holds. `watch` is a breakpoint in its dynamic loader, or -1 (user/target/loader_watch.h). Where
+ * there is none, it is stopped at its system calls while `loading`, as the loader runs, at [loader_start, loader_end).
+ */
 struct tracee {
 	pid_t tid;
+	int watch;
 	bool loading;
 	uint64_t loader_start, loader_end;
 };
@@ -71,17 +76,26 @@ static struct tracee *add_tracee(struct launch *launch, pid_t tid)
 
 	if (!tracee && launch->count < MAX_TRACEES) {
 		tracee = &launch->tracees[launch->count++];
-		*tracee = (struct tracee){.tid = tid};
+		*tracee = (struct tracee){.tid = tid, .watch = -1};
 	}
 	return tracee;
+}
+
+static void unwatch(struct tracee *tracee)
+{
+	if (tracee->watch >= 0)
+		close(tracee->watch);
+	tracee->watch = -1;
 }
 
 static void remove_tracee(struct launch *launch, pid_t tid)
 {
 	struct tracee *tracee = find_tracee(launch, tid);
 
-	if (tracee)
-		*tracee = launch->tracees[--launch->count];
+	if (!tracee)
+		return;
+	unwatch(tracee);
+	*tracee = launch->tracees[--launch->count];
 }
 
 /* A thread ended, as waitpid told: when it was the command itself, that is its status. */
@@ -134,23 +148,21 @@ int launch__start(char *const argv[], struct launch **out, char *why, size_t why
 }
 
 /*
- * Following a program's start: from its exec on we stop at its system calls, until the first that does not come from
- * the dynamic loader. Then all its libraries are mapped and none of its own code has run but constructors.
+ * Following a program: from its exec on we stop at each change that its dynamic loader makes, as long as none of its
+ * libraries has a runtime. All of a program's first libraries are one change; none of its code has run then. Where such
+ * stops cannot be had we stop at its system calls, until the first that does not come from the loader.
  */
 
-/* Where the program's loader is: AT_BASE of its auxiliary vector, up to the end of that executable mapping. */
-static void find_loader(struct tracee *tracee)
+/* AT_BASE of the process's auxiliary vector: where its loader is; 0 when it has none. */
+static uint64_t loader_base(pid_t pid)
 {
 	Elf64_auxv_t vector[64];
-	struct process *process;
-	struct mapping *files = NULL;
+	ssize_t size = 0;
 	uint64_t base = 0;
 	char path[64];
-	ssize_t size = 0, count;
 	int fd;
 
-	tracee->loader_start = tracee->loader_end = 0;
-	snprintf(path, sizeof(path), "/proc/%d/auxv", tracee->tid);
+	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		size = read(fd, vector, sizeof(vector));
@@ -159,14 +171,40 @@ static void find_loader(struct tracee *tracee)
 	for (ssize_t i = 0; i < size / (ssize_t)sizeof(*vector); i++)
 		if (vector[i].a_type == AT_BASE)
 			base = vector[i].a_un.a_val;
-	if (!base || process__open(tracee->tid, &process))
+	return base;
+}
+
+/* The loader's code: the first executable mapping from its base on. NULL: it has none. */
+static const struct mapping *loader_of(const struct mapping *files, ssize_t count, uint64_t base)
+{
+	const struct mapping *loader = NULL;
+
+	for (ssize_t i = 0; base && i < count; i++)
+		if (files[i].start >= base && (!loader || files[i].start < loader->start))
+			loader = &files[i];
+	return loader;
+}
+
+/* A process that is new, or its program is. */
+static void begin(struct tracee *tracee, bool loading)
+{
+	const struct mapping *loader;
+	struct process *process;
+	struct mapping *files = NULL;
+	ssize_t count;
+
+	unwatch(tracee);
+	tracee->loading = loading;
+	tracee->loader_start = tracee->loader_end = 0;
+	if (process__open(tracee->tid, &process)) /* it was killed; or it is a thread, and its process is watched */
 		return;
 	count = process__executable_files(process, &files);
-	for (ssize_t i = 0; i < count; i++) {
-		if (files[i].start >= base && (!tracee->loader_end || files[i].start < tracee->loader_start)) {
-			tracee->loader_start = files[i].start;
-			tracee->loader_end = files[i].end;
-		}
+	loader = loader_of(files, count, loader_base(tracee->tid));
+	if (loader) {
+		tracee->loader_start = loader->start;
+		tracee->loader_end = loader->end;
+		tracee->watch = loader_watch__open(process, loader);
+		tracee->loading = loading && tracee->watch < 0;
 	}
 	free(files);
 	process__close(process);
@@ -196,6 +234,16 @@ static int recognise(pid_t pid, struct process **process, struct probe_plan *pla
 	return err == -ESRCH ? -ENOENT : err;
 }
 
+/* What a stopped tracee is to be given when it goes on: the signal that it stopped for, unless that was only ours. */
+static int own_signal(pid_t tid, int status)
+{
+	int signal = WSTOPSIG(status);
+
+	if (status >> 16 || signal == (SIGTRAP | 0x80) || (signal == SIGTRAP && loader_watch__is_hit(tid)))
+		return 0;
+	return signal;
+}
+
 /* Lets a stopped tracee go on in the way that fits why it stopped. */
 static void go_on(const struct tracee *tracee, int status)
 {
@@ -206,9 +254,20 @@ static void go_on(const struct tracee *tracee, int status)
 		ptrace(PTRACE_LISTEN, tracee->tid, NULL, NULL);
 		return;
 	}
-	if (event || signal == (SIGTRAP | 0x80))
-		signal = 0;
-	ptrace(tracee->loading ? PTRACE_SYSCALL : PTRACE_CONT, tracee->tid, NULL, (long)signal);
+	ptrace(tracee->loading ? PTRACE_SYSCALL : PTRACE_CONT, tracee->tid, NULL,
+	       (long)own_signal(tracee->tid, status));
+}
+
+/* Takes in why a tracee stopped. True: its libraries may have a runtime now. */
+static bool take_in(struct tracee *tracee, bool known, int status)
+{
+	if (status >> 16 == PTRACE_EVENT_EXEC || !known)
+		begin(tracee, status >> 16 == PTRACE_EVENT_EXEC);
+	else if (tracee->loading && WSTOPSIG(status) == (SIGTRAP | 0x80) && !in_loader(tracee))
+		tracee->loading = false;
+	else
+		return status >> 16 == 0 && WSTOPSIG(status) == SIGTRAP && loader_watch__is_hit(tracee->tid);
+	return status >> 16 == 0;
 }
 
 /* The command is gone: was it never one? */
@@ -232,6 +291,7 @@ int launch__find(struct launch *launch, struct process **process, struct probe_p
 		int status;
 		pid_t tid = waitpid(-1, &status, __WALL);
 		struct tracee *tracee;
+		bool known;
 
 		if (tid < 0)
 			break;
@@ -239,14 +299,11 @@ int launch__find(struct launch *launch, struct process **process, struct probe_p
 			note_end(launch, tid, status);
 			continue;
 		}
+		known = find_tracee(launch, tid);
 		tracee = add_tracee(launch, tid);
 		if (!tracee)
 			return -ENOSPC;
-		if (status >> 16 == PTRACE_EVENT_EXEC) {
-			tracee->loading = true;
-			find_loader(tracee);
-		} else if (tracee->loading && WSTOPSIG(status) == (SIGTRAP | 0x80) && !in_loader(tracee)) {
-			tracee->loading = false;
+		if (take_in(tracee, known, status)) {
 			err = recognise(tid, process, plan, why, why_size);
 			if (!err)
 				return 0;
@@ -258,6 +315,16 @@ int launch__find(struct launch *launch, struct process **process, struct probe_p
 	return err ? err : ended_without_runtime(launch, why, why_size);
 }
 
+/* Lets a stopped tracee get a signal of its breakpoint that is on the way, which would kill it when nobody held it. */
+static int take_pending(pid_t tid, int status)
+{
+	while (WIFSTOPPED(status) && loader_watch__is_pending(tid))
+		if (ptrace(PTRACE_CONT, tid, NULL, (long)own_signal(tid, status)) ||
+		    waitpid(tid, &status, __WALL) != tid)
+			break;
+	return status;
+}
+
 /* Detaching needs a stopped tracee: one that runs is interrupted first. The signal it stopped for, if any, goes with
  * it. */
 static void let_go(struct launch *launch, pid_t tid)
@@ -267,11 +334,11 @@ static void let_go(struct launch *launch, pid_t tid)
 	if (!ptrace(PTRACE_DETACH, tid, NULL, NULL) || ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) ||
 	    waitpid(tid, &status, __WALL) != tid)
 		return;
+	status = take_pending(tid, status);
 	if (!WIFSTOPPED(status))
 		note_end(launch, tid, status);
 	else
-		ptrace(PTRACE_DETACH, tid, NULL,
-		       status >> 16 || WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0L : (long)WSTOPSIG(status));
+		ptrace(PTRACE_DETACH, tid, NULL, (long)own_signal(tid, status));
 }
 
 pid_t launch__pid(const struct launch *launch)
@@ -281,6 +348,8 @@ pid_t launch__pid(const struct launch *launch)
 
 void launch__resume(struct launch *launch)
 {
+	for (size_t i = 0; i < launch->count; i++)
+		unwatch(&launch->tracees[i]);
 	while (launch->count) {
 		pid_t tid = launch->tracees[launch->count - 1].tid;
 

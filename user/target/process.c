@@ -2,9 +2,11 @@
 /* A running process: see process.h. */
 #include "user/target/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,24 +83,27 @@ static int open_pidfd(pid_t pid)
 	return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
 }
 
-/* The last of the NSpid line's numbers: the process's own, in the innermost namespace. */
-static pid_t read_pid_in_namespace(const struct process *process)
+/*
+ * The last of the numbers in the NSpid line of a `status` file below the directory: the process's, or thread's, own in
+ * the innermost namespace. -1: it cannot be told.
+ */
+static pid_t read_own_number(int directory, const char *path)
 {
 	char text[4096], *line, *last;
-	int fd = openat(process->directory, "status", O_RDONLY | O_CLOEXEC);
+	int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
 	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	if (fd >= 0)
 		close(fd);
 	if (size <= 0)
-		return process->pid;
+		return -1;
 	text[size] = '\0';
 	line = strstr(text, "\nNSpid:");
 	if (!line)
-		return process->pid;
+		return -1;
 	line[1 + strcspn(line + 1, "\n")] = '\0';
 	last = strrchr(line, '\t');
-	return last && atoi(last) > 0 ? atoi(last) : process->pid;
+	return last && atoi(last) > 0 ? atoi(last) : -1;
 }
 
 /* Opens what is read of the process, and makes sure that it is the one that the pidfd holds. */
@@ -123,7 +128,9 @@ static int open_directory(struct process *process)
 	if (maps < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
 	close(maps);
-	process->pid_in_namespace = read_pid_in_namespace(process);
+	process->pid_in_namespace = read_own_number(process->directory, "status");
+	if (process->pid_in_namespace < 0)
+		process->pid_in_namespace = process->pid;
 	length = readlinkat(process->directory, "exe", process->exe, sizeof(process->exe) - 1);
 	process->exe[length > 0 ? length : 0] = '\0'; /* a kernel thread has none */
 	return 0;
@@ -188,12 +195,43 @@ uint64_t process__threads(const struct process *process)
 	return read_stat(process, &status) || !process__alive(process) ? 0 : status.threads;
 }
 
-bool process__has_thread(const struct process *process, uint64_t tid)
+static bool has_thread(const struct process *process, uint64_t tid)
 {
 	char path[40];
 
 	snprintf(path, sizeof(path), "task/%" PRIu64, tid);
-	return tid && !faccessat(process->directory, path, F_OK, 0);
+	return tid && tid <= INT_MAX && !faccessat(process->directory, path, F_OK, 0);
+}
+
+/* Asks each of the process's threads for its own number. */
+static pid_t search_threads(const struct process *process, pid_t own_number)
+{
+	int fd = openat(process->directory, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *tasks = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *task;
+	pid_t found = 0;
+
+	if (!tasks) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while (!found && (task = readdir(tasks))) {
+		char path[sizeof(task->d_name) + 16];
+
+		snprintf(path, sizeof(path), "%s/status", task->d_name);
+		if (*task->d_name != '.' && read_own_number(dirfd(tasks), path) == own_number)
+			found = atoi(task->d_name);
+	}
+	closedir(tasks);
+	return found;
+}
+
+pid_t process__thread(const struct process *process, uint64_t own_number)
+{
+	if (process->pid_in_namespace == process->pid)
+		return has_thread(process, own_number) ? (pid_t)own_number : 0;
+	return own_number && own_number <= INT_MAX ? search_threads(process, (pid_t)own_number) : 0;
 }
 
 /* "start-end perms offset major:minor inode path". False: not a file that is mapped executable. */

@@ -33,7 +33,9 @@ int process__pidfd(const struct process *process);              /* poll()s reada
 const char *process__exe(const struct process *process);        /* /proc/PID/exe, for people only */
 uint64_t process__threads(const struct process *process);       /* how many it has now; 0 once it is gone */
 bool process__alive(const struct process *process);
-bool process__has_thread(const struct process *process, uint64_t tid);
+
+/* The number of the process's thread that has this number in the innermost pid namespace; 0: it has none. */
+pid_t process__thread(const struct process *process, uint64_t own_number);
 
 /*
  * The distinct files that are mapped executable (by device and inode; the first mapping of each), in address order.
