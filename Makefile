@@ -112,7 +112,7 @@ FUZZ_LENGTH   = $(if $(FUZZ_RUNS),-runs=$(FUZZ_RUNS),-max_total_time=$(FUZZ_SECO
 FUZZ_FLAGS   := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -I$(BUILD) -DCONTAINER_MAX_LENGTH=65536 -DTHREAD_MAX_STRING=65536 \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZ_TOYGIL  := $(filter-out %/main.c,$(TOYGIL_SOURCES)) $(wildcard user/trace/*.c) \
-	user/report/json.c user/report/json_code.c user/report/system_call.c user/report/safe_text.c
+	user/report/json.c user/report/json_code.c user/symbols/system_calls.c user/report/safe_text.c
 FUZZ_LOCATOR := $(filter-out user/target/launch.c,$(wildcard user/target/*.c))
 
 fuzz: fuzz-locator fuzz-toygil

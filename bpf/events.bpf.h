@@ -129,7 +129,7 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	struct charge charge;
 
 	if (ctx) {
-		stack = python_stacks ? look_at_holder(address, hit->slot) : 0;
+		stack = python_stacks ? look_at_holder(address, hit->slot, holder) : 0;
 		if (any_stacks && !thread->waiting_since) {
 			thread->call_site = look_here(ctx, hit->lock, address, hit->slot);
 			thread->waiter_stack = thread->seen_stack;
@@ -225,10 +225,10 @@ static __always_inline bool is_looked_at(struct thread *thread)
 }
 
 /*
- * The hold that the thread ends now, for `held_ns`: somebody waits for the lock, or it stands for the holds that are
- * pending. `forced`: the lock was asked for.
+ * The hold that the thread ends now, after `held_ns`: somebody waits for the lock, or it stands for the holds that are
+ * pending. `forced`: the lock was asked for. `number`: of a walk that has the thread's registers.
  */
-__attribute__((noinline)) int look_at_release(__u64 address, __u32 slot, __u64 held_ns, __u32 forced)
+__attribute__((noinline)) int look_at_release(__u64 address, __u32 slot, __u32 number, __u64 held_ns, __u32 forced)
 {
 	struct hit hit = {.slot = slot};
 	struct release *release;
@@ -236,7 +236,7 @@ __attribute__((noinline)) int look_at_release(__u64 address, __u32 slot, __u64 h
 
 	if (!find_both(address, slot, &hit.lock, &hit.thread))
 		return 0;
-	stack = look_here(NULL, hit.lock, address, slot);
+	stack = look_at_self(address, slot, number);
 	release = find_release(&hit, stack);
 	if (!hit.lock->waiters) {
 		if (!release)
@@ -313,7 +313,9 @@ __attribute__((noinline)) int tell_hog(__u64 address, __u32 slot, __u64 now)
 	hog.instance = thread->instance;
 	hog.tid = thread->tid;
 	hog.lock = address;
-	hog.stack = lock->holder_stack ? lock->holder_stack : thread->release_stack;
+	hog.stack = pick_sample(lock, thread->tid, lock->acquired_ns, now >> 4);
+	if (!hog.stack)
+		hog.stack = lock->holder_stack ? lock->holder_stack : thread->release_stack;
 	hog.start_ns = lock->acquired_ns;
 	hog.held_ns = now - lock->acquired_ns;
 	hog.request_to_drop_ns = now - since;
@@ -347,7 +349,8 @@ static __always_inline void taking(struct pt_regs *ctx, const struct hit *hit, _
 	if (!free && any_stacks) {
 		thread->call_site = look_here(ctx, hit->lock, address, hit->slot);
 		thread->waiter_stack = thread->seen_stack;
-		thread->taking_stack = python_stacks ? look_at_holder(address, hit->slot) : 0;
+		thread->taking_stack =
+			python_stacks ? look_at_holder(address, hit->slot, find_holder(hit->lock, address, hit->tgid)) : 0;
 	}
 	thread->taking = 1;
 }
@@ -380,10 +383,13 @@ static __always_inline void acquired_unseen(const struct hit *hit)
 }
 
 /* Somebody waited for this hold: each of those is looked at; of the others, some. */
-static __always_inline void account_release(const struct hit *hit, __u64 address, __u64 held_ns, bool forced)
+static __always_inline void account_release(struct pt_regs *ctx, const struct hit *hit, __u64 address, __u64 held_ns,
+					    bool forced)
 {
 	struct thread *thread = hit->thread;
 	bool waited_for = hit->lock->waiters;
+	struct walk *walk;
+	__u32 number;
 
 	thread->release_stack = 0;
 	if (!waited_for) {
@@ -392,12 +398,17 @@ static __always_inline void account_release(const struct hit *hit, __u64 address
 		if (!is_looked_at(thread))
 			return;
 	}
-	look_at_release(address, hit->slot, held_ns, forced);
+	walk = take_walk(hit->lock, true, &number);
+	if (walk) {
+		keep_registers(walk, ctx);
+		look_at_release(address, hit->slot, number, held_ns, forced);
+		give_walk_back(number);
+	}
 	if (waited_for)
 		tell_hog(address, hit->slot, hit->now);
 }
 
-static __always_inline void released(const struct hit *hit, __u64 address)
+static __always_inline void released(struct pt_regs *ctx, const struct hit *hit, __u64 address)
 {
 	struct lock *lock = hit->lock;
 	bool forced = lock->requested_ns != 0;
@@ -407,7 +418,7 @@ static __always_inline void released(const struct hit *hit, __u64 address)
 	lock->found_free = 0;
 	lock->woken = 0;
 	if (python_stacks && lock->holder == hit->thread->tid)
-		account_release(hit, address, hit->now - lock->acquired_ns, forced);
+		account_release(ctx, hit, address, hit->now - lock->acquired_ns, forced);
 	hit->thread->release_ns = forced ? 0 : hit->now;
 	if (on_released(lock, hit->thread, hit->now))
 		note_senseless(hit);

@@ -36,7 +36,7 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u64 cookie)
 		acquired(&hit);
 		break;
 	case PROBE_RELEASED:
-		released(&hit, address);
+		released(ctx, &hit, address);
 		break;
 	case PROBE_SWITCHED:
 		on_switched(hit.thread);
@@ -142,6 +142,30 @@ static __always_inline __s32 syscall_of(struct task_struct *task)
 	return number >= 0 && number < 4096 ? number : NO_SYSCALL;
 }
 
+/*
+ * The stack of the holder, who runs here, is what others wait for now. Without `ctx` its native frames are not read;
+ * `syscall`: the one that it goes to sleep in, or NO_SYSCALL.
+ */
+static __always_inline void sample(void *ctx, struct lock *lock, __u64 address, __u32 tgid, __s32 syscall)
+{
+	struct walk *walk;
+	__u32 number;
+	__u64 stack;
+
+	walk = take_walk(lock, true, &number);
+	if (!walk)
+		return;
+	walk->stack.syscall = syscall;
+	if (python_stacks)
+		read_python(walk, number, holder_state(lock, address, bpf_get_current_pid_tgid()));
+	if (native_stacks && ctx)
+		read_native(walk, ctx);
+	stack = tell_stack(walk, tgid, lock->instance);
+	give_walk_back(number);
+	if (stack)
+		add_sample(lock, bpf_ktime_get_ns(), bpf_get_current_pid_tgid(), stack);
+}
+
 /* A holder that goes to sleep takes the lock along; those who look at it shall know where it is. */
 static __always_inline void left_cpu(struct thread *thread, struct task_struct *task, bool asleep)
 {
@@ -153,8 +177,11 @@ static __always_inline void left_cpu(struct thread *thread, struct task_struct *
 	if (syscall == NO_SYSCALL)
 		return;
 	lock = bpf_map_lookup_elem(&locks, &key);
-	if (lock && lock->holder == thread->tid)
-		lock->holder_syscall = syscall;
+	if (!lock || lock->holder != thread->tid)
+		return;
+	lock->holder_syscall = syscall;
+	if (any_stacks && lock->waiters)
+		sample(NULL, lock, key.address, key.tgid, syscall);
 }
 
 static __always_inline void came_back(struct thread *thread, struct task_struct *task)
@@ -213,29 +240,6 @@ static __always_inline bool is_held_by(const struct lock *lock, __u64 address, _
 	       is_state_of(lock, last_holder_state(lock, address), thread_pointer);
 }
 
-static __always_inline void sample(void *ctx, struct lock *lock, __u64 address, __u32 tgid, __u32 tid)
-{
-	struct walk *walk;
-	__u32 number;
-	__u64 stack;
-
-	walk = take_walk(lock, true, &number);
-	if (!walk)
-		return;
-	if (python_stacks)
-		read_python(walk, number, holder_state(lock, address));
-	if (native_stacks)
-		read_native(walk, ctx);
-	stack = tell_stack(walk, tgid, lock->instance);
-	give_walk_back(number);
-	if (!stack)
-		return;
-	lock->sample_tid = tid;
-	lock->sample_stack = stack;
-	lock->sample_ns = bpf_ktime_get_ns();
-	lock->holder_stack = stack;
-}
-
 SEC("perf_event")
 int on_timer(struct bpf_perf_event_data *ctx)
 {
@@ -252,7 +256,7 @@ int on_timer(struct bpf_perf_event_data *ctx)
 		struct lock *lock = bpf_map_lookup_elem(&locks, &key);
 
 		if (lock && lock->waiters && is_held_by(lock, key.address, tid, pointer)) {
-			sample(ctx, lock, key.address, tgid, tid);
+			sample(ctx, lock, key.address, tgid, NO_SYSCALL);
 			return 0;
 		}
 	}

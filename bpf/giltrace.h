@@ -78,6 +78,14 @@ struct lock_key {
 	__u64 tgid;
 };
 
+/* A look at the stack of a holder while others waited. */
+struct sample {
+	__u64 ns, stack;
+	__u32 tid, pad;
+};
+
+#define SAMPLES 8 /* that a lock remembers */
+
 /* One lock of one process. */
 struct lock {
 	struct lock_layout layout;
@@ -101,11 +109,11 @@ struct lock {
 	__u64 wait_began_ns;  /* since when somebody waits; good while `waiters` is not 0 */
 	/* Runs while anybody waits, at one n-th of the speed of time where n wait: see lifecycle.h. */
 	__u64 wall_ns, wall_since;
-	/* The last look at the stack of the holder in its present hold; 0: none. */
+	/* The last look of a waiter at the stack of the holder in its present hold; 0: none. */
 	__u64 holder_stack;
-	__u64 sample_ns, sample_stack; /* the last by the timer, on the holder's own CPU */
-	__u32 sample_tid;
-	__s32 holder_syscall;          /* in which the holder sleeps; -1: none */
+	struct sample samples[SAMPLES]; /* the last looks of the timer, on the holder's own CPU, in turn */
+	__u32 next_sample;
+	__s32 holder_syscall; /* in which the holder sleeps; -1: none */
 	__u64 load_bias;           /* of the file that it was met through */
 	__u64 interpreter_address; /* 0: unknown */
 	__u64 attempts[ATTEMPTS_BUCKETS];
@@ -267,7 +275,7 @@ struct hog {
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct thread) == 392 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 240 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct lock) == 416 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 184, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
 _Static_assert(sizeof(struct record) == 24, "the same on both sides");

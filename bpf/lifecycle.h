@@ -55,9 +55,33 @@ HISTOGRAM_INLINE void leave_waiters(struct lock *lock, struct thread *thread, __
 	__sync_fetch_and_add(&lock->waiters, -1);
 }
 
+HISTOGRAM_INLINE void add_sample(struct lock *lock, __u64 now, __u32 tid, __u64 stack)
+{
+	__u32 at = lock->next_sample++ & (SAMPLES - 1);
+
+	lock->samples[at].stack = stack;
+	lock->samples[at].tid = tid;
+	lock->samples[at].ns = now;
+}
+
 /*
- * Ends the sleep that is going on and says whom its time is charged to: of the looks at the holder's stack, the timer's
- * within the sleep counts the most, for it may come at any moment; then `stack_now`, the one at the end of the sleep,
+ * One of the timer's looks at this thread since a time, 0: there is none. Any of them, not the last: that one is too often
+ * from the moment in which the holder lets go.
+ */
+HISTOGRAM_INLINE __u64 pick_sample(const struct lock *lock, __u32 tid, __u64 since, __u32 random)
+{
+	for (__u32 i = 0; i < SAMPLES; i++) {
+		__u32 at = (random + i) & (SAMPLES - 1);
+
+		if (lock->samples[at].ns > since && lock->samples[at].tid == tid)
+			return lock->samples[at].stack;
+	}
+	return 0;
+}
+
+/*
+ * Ends the sleep that is going on and says whom its time is charged to: of the looks at the holder's stack, one of the
+ * timer's within the sleep counts the most, for they may come at any moment; then `stack_now`, the one at the end of the sleep,
  * when it is the same hold still (0: it is not); then the one at the beginning, which is the beginning of a hold too often.
  */
 HISTOGRAM_INLINE struct charge end_sleep(struct lock *lock, struct thread *thread, __u64 now, __u64 stack_now)
@@ -67,9 +91,8 @@ HISTOGRAM_INLINE struct charge end_sleep(struct lock *lock, struct thread *threa
 	if (thread->attempt_since) {
 		advance_wall(lock, now);
 		charge.holder = thread->attempt_holder;
-		if (lock->sample_ns > thread->attempt_since && lock->sample_tid == thread->attempt_holder)
-			charge.stack = lock->sample_stack;
-		else
+		charge.stack = pick_sample(lock, thread->attempt_holder, thread->attempt_since, now >> 4);
+		if (!charge.stack)
 			charge.stack = stack_now ? stack_now : thread->attempt_stack;
 		charge.ns = now - thread->attempt_since;
 		charge.wall_ns = lock->wall_ns - thread->attempt_wall;

@@ -532,21 +532,27 @@ static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct 
 		state = state_in_registers(lock, walk, pointer);
 	if (!state)
 		state = state_in_list(lock, pointer);
+	remember_interpreter(lock, state);
 	thread->thread_state = state;
 	return state;
 }
 
-/* The same for the holder, whom another thread looks at. */
-static __always_inline __u64 holder_state(struct lock *lock, __u64 address)
+/*
+ * The same for the holder. The lock names its thread state, but for 2.7's: there, what tells who runs is set a little
+ * after the lock was taken, so the state is that which the holder had before.
+ */
+static __always_inline __u64 holder_state(struct lock *lock, __u64 address, __u32 holder)
 {
-	__u32 slot = lock->holder_slot;
 	struct thread *thread;
-	__u64 state = last_holder_state(lock, address);
+	__u32 *slot;
 
-	if (state || !lock->layout.lock_variable)
-		return state;
-	thread = bpf_map_lookup_elem(&threads, &slot); /* 2.7: between its taking the lock and its telling so */
-	return thread && thread->lock == address ? thread->thread_state : 0;
+	if (lock->layout.lock_variable && holder) {
+		slot = bpf_map_lookup_elem(&slots, &holder);
+		thread = slot ? bpf_map_lookup_elem(&threads, slot) : NULL;
+		if (thread && thread->lock == address && thread->thread_state)
+			return thread->thread_state;
+	}
+	return last_holder_state(lock, address);
 }
 
 /*
@@ -566,8 +572,8 @@ static __always_inline bool find_both(__u64 address, __u32 slot, struct lock **l
 	return *lock;
 }
 
-/* The stack that the holder has now, read by the waiter of this slot. 0: unknown. */
-__attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot)
+/* The stack that the holder (a tid, 0: unknown) has now, read by the waiter of this slot. 0: unknown. */
+__attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot, __u32 holder)
 {
 	struct thread *thread;
 	struct lock *lock;
@@ -580,7 +586,7 @@ __attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot)
 	walk = take_walk(lock, false, &number);
 	if (!walk)
 		return 0;
-	read_python(walk, number, holder_state(lock, address));
+	read_python(walk, number, holder_state(lock, address, holder));
 	if (walk->stack.python_count || walk->stack.no_python)
 		walk->stack.syscall = lock->holder_syscall;
 	id = tell_stack(walk, thread->tgid, lock->instance);
@@ -616,7 +622,7 @@ __attribute__((noinline)) __u64 look_at_self(__u64 address, __u32 slot, __u32 nu
 	return id;
 }
 
-/* The same, with a walk of its own; `ctx` NULL: without registers and native frames. */
+/* The same, with a walk of its own. */
 static __always_inline __u64 look_here(struct pt_regs *ctx, const struct lock *lock, __u64 address, __u32 slot)
 {
 	struct walk *walk;
@@ -626,11 +632,9 @@ static __always_inline __u64 look_here(struct pt_regs *ctx, const struct lock *l
 	walk = take_walk(lock, true, &number);
 	if (!walk)
 		return 0;
-	if (ctx) {
-		keep_registers(walk, ctx);
-		if (native_stacks)
-			read_native(walk, ctx);
-	}
+	keep_registers(walk, ctx);
+	if (native_stacks)
+		read_native(walk, ctx);
 	id = look_at_self(address, slot, number);
 	give_walk_back(number);
 	return id;

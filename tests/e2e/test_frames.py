@@ -54,7 +54,10 @@ class Frames(TraceTest):
     def check_names_and_lines(self, python):
         self.two = "2.7" in python
         target = self.start_target(python, workload("frames"))
-        expected = self.expected(target.hear())
+        said = target.hear()
+        if not said and target.process.wait(PATIENCE) == 77:
+            self.skipTest("this Python has no ctypes")
+        expected = self.expected(said)
         time.sleep(0.1)
         found = self.walked(target.pid)
         self.assertGreaterEqual(len(expected), 10)

@@ -63,7 +63,8 @@ class Schema(TraceTest):
                     if element.get(histogram):
                         self.assert_histogram(element[histogram], name + "." + histogram)
         self.assertEqual(len({(t["tid"], t["gil"]) for t in report["threads"]}), len(report["threads"]))
-        pairs = {(b["waiter"], b["holder"], b["gil"]) for b in report["blame"]}
+        pairs = {json.dumps([b["waiter"], b["holder"], b["gil"], b["stack"], b["waiter_stack"]])
+                 for b in report["blame"]}
         self.assertEqual(len(pairs), len(report["blame"]), "a pair is there twice")
 
     def check_level(self, level):

@@ -297,15 +297,20 @@ static void test_stack_of_a_sleep(void **state)
 	/* The same hold goes on: what runs at the end of the sleep counts more than what ran at its beginning. */
 	assert_int_equal(on_blocked(&s->lock, &s->b, 7000, 11, 0xb).stack, 0xb);
 	/* A look of the timer counts the most. */
-	s->lock.sample_ns = 9000;
-	s->lock.sample_tid = 11;
-	s->lock.sample_stack = 0xc;
+	add_sample(&s->lock, 9000, 11, 0xc);
 	assert_int_equal(on_blocked(&s->lock, &s->b, 12000, 11, 0xd).stack, 0xc);
 	/* One from before the sleep, or of another thread, does not count. */
 	assert_int_equal(on_blocked(&s->lock, &s->b, 17000, 11, 0xe).stack, 0xe);
-	s->lock.sample_ns = 18000;
-	s->lock.sample_tid = 14;
+	add_sample(&s->lock, 18000, 14, 0x11);
 	assert_int_equal(end_wait(&s->lock, &s->b, 19000, &counts).stack, 0xe);
+	/* Of several within a sleep any may count, and none of before it. */
+	for (uint64_t i = 0; i < 100; i++)
+		add_sample(&s->lock, 18000 + i, 11, 0x100 + i);
+	for (uint32_t random = 0; random < 16; random++) {
+		assert_in_range(pick_sample(&s->lock, 11, 18000 + 96, random), 0x100 + 97, 0x100 + 99);
+		assert_int_equal(pick_sample(&s->lock, 11, 18099, random), 0);
+		assert_int_equal(pick_sample(&s->lock, 12, 1, random), 0);
+	}
 	/* The lock changed hands meanwhile: the look at the end is at another hold. */
 	on_released(&s->lock, &s->a, 20000);
 	on_acquired(&s->lock, &s->a, 20100);

@@ -19,6 +19,6 @@ const struct report_format report_formats[REPORT_FORMATS] = {
 	{"flame", "=FILE.svg", "an interactive flame graph", false, true, report__flame},
 	{"folded", "=FILE", "folded stacks and nanoseconds, for other flame graph tools", false, true, report__folded},
 	{"speedscope", "=FILE", "blame, wait and hold for speedscope, in one file", false, true, report__speedscope},
-	{"pprof", "=FILE", "a profile for pprof: blame as Go's mutex profile, wait as its block profile", false, true,
+	{"pprof", "=FILE", "a profile for pprof: blame as Go's mutex profile, wait as its block one", false, true,
 	 report__pprof},
 };

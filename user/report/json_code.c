@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "user/report/json_parts.h"
-#include "user/report/system_call.h"
+#include "user/symbols/system_calls.h"
 #include "user/trace/trace.h"
 
 /* The lists that are made already, by the number of the stack. */
@@ -137,7 +137,7 @@ static json_t *hogs(const struct trace *trace, struct frame_lists *lists)
 		json_object_set_new(object, "request_to_drop_ns", json__number(hog->request_to_drop_ns));
 		json_object_set_new(object, "waiters", json__number(hog->waiters));
 		json_object_set_new(object, "syscall", json__known(slept, (uint64_t)hog->syscall));
-		json_object_set_new(object, "syscall_name", json__text(slept ? system_call_name(hog->syscall) : NULL));
+		json_object_set_new(object, "syscall_name", json__text(slept ? system_call__name(hog->syscall) : NULL));
 		json_object_set_new(object, "syscall_ns", json__known(slept, hog->syscall_ns));
 		json_object_set_new(object, "stack", stack(lists, hog->stack));
 		json_array_append_new(list, object);

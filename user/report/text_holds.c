@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "user/report/format.h"
-#include "user/report/system_call.h"
+#include "user/symbols/system_calls.h"
 #include "user/report/text_parts.h"
 #include "user/trace/trace.h"
 
@@ -22,7 +22,7 @@
 static void format_activity(char *out, size_t size, const struct trace *trace, const struct trace_hog *hog)
 {
 	char time[FORMAT_SIZE], number[16];
-	const char *name = hog->syscall >= 0 ? system_call_name(hog->syscall) : NULL;
+	const char *name = hog->syscall >= 0 ? system_call__name(hog->syscall) : NULL;
 
 	snprintf(number, sizeof(number), "call %" PRId32, hog->syscall);
 	if (trace->level != TRACE_ALL || !hog->held_ns)

@@ -35,7 +35,7 @@ def sort():
 
 
 def load():
-    return json.loads(LONG_TEXT)  # the culprit's line: json
+    return len(json.loads(LONG_TEXT))  # the culprit's line: json
 
 
 def digest():

@@ -5,12 +5,17 @@ and then stands still with the lock held. Python 2.7 and later."""
 
 from __future__ import print_function
 
-import ctypes
+try:
+    import ctypes
+except ImportError:
+    ctypes = None
 import json
 import sys
 import threading
 import time
 
+if not ctypes:
+    sys.exit(77)
 THREE = sys.version_info >= (3,)
 door = threading.Lock()
 door.acquire()
