@@ -102,6 +102,17 @@ static __attribute__((noinline)) void charge_pair(const struct hit *hit, const s
 	pair->wall_ns += charge->wall_ns;
 }
 
+/* Where the timer looked, and there is a sleep to look back at. */
+__attribute__((noinline)) int look_back_at_sleep(__u64 address, __u32 slot, __u64 now)
+{
+	struct thread *thread;
+	struct lock *lock;
+
+	if (find_both(address, slot, &lock, &thread) && lock->next_sample)
+		look_back(lock, thread, now);
+	return 0;
+}
+
 /* A wait counts behind the holder with whom it began. */
 static __always_inline void finish_wait(const struct hit *hit)
 {
@@ -109,7 +120,11 @@ static __always_inline void finish_wait(const struct hit *hit)
 	const struct thread *thread = hit->thread;
 	struct charge first = {.holder = thread->first_holder, .stack = thread->first_stack};
 	bool is_first = thread->attempt_holder == first.holder && thread->attempt_stack == first.stack;
-	struct charge charge = end_wait(hit->lock, hit->thread, hit->now, &counts);
+	struct charge charge;
+
+	if (any_stacks)
+		look_back_at_sleep(thread->lock, hit->slot, hit->now);
+	charge = end_wait(hit->lock, hit->thread, hit->now, &counts);
 
 	if (charge.charged)
 		charge_pair(hit, &charge, counts && is_first);
@@ -117,24 +132,31 @@ static __always_inline void finish_wait(const struct hit *hit)
 		charge_pair(hit, &first, 1);
 }
 
+/* The stack of the thread that begins to wait; `ctx` may be NULL. */
+static __always_inline void look_at_waiter(struct pt_regs *ctx, const struct hit *hit, __u64 address)
+{
+	hit->thread->call_site = look_here(ctx, hit->lock, address, hit->slot);
+	hit->thread->waiter_stack = hit->thread->seen_stack;
+}
+
 /*
- * `ctx` may be NULL, in the scheduler: then the stacks are those that were seen when the thread came to the semaphore,
- * and the timer's.
+ * `ctx` is NULL in the scheduler, where each sleep of a semaphore's waiter comes by: then the stacks are those that were
+ * seen when the thread came to the semaphore, unless that was free then.
  */
 static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, __u64 address)
 {
 	struct thread *thread = hit->thread;
 	__u32 holder = find_holder(hit->lock, address, hit->tgid);
-	__u64 stack = thread->taking_stack;
+	bool seen = !ctx && thread->taking_stack;
+	__u64 stack = seen ? thread->taking_stack : python_stacks ? look_at_holder(address, hit->slot, holder) : 0;
 	struct charge charge;
 
-	if (ctx) {
-		stack = python_stacks ? look_at_holder(address, hit->slot, holder) : 0;
-		if (any_stacks && !thread->waiting_since) {
-			thread->call_site = look_here(ctx, hit->lock, address, hit->slot);
-			thread->waiter_stack = thread->seen_stack;
-		}
-	}
+	if (any_stacks && !seen && !thread->waiting_since)
+		look_at_waiter(ctx, hit, address);
+	if (!ctx)
+		thread->taking_stack = stack;
+	if (any_stacks && thread->waiting_since)
+		look_back_at_sleep(address, hit->slot, hit->now);
 	charge = on_blocked(hit->lock, thread, hit->now, holder, stack);
 	if (charge.charged)
 		charge_pair(hit, &charge, 0);
@@ -313,7 +335,7 @@ __attribute__((noinline)) int tell_hog(__u64 address, __u32 slot, __u64 now)
 	hog.instance = thread->instance;
 	hog.tid = thread->tid;
 	hog.lock = address;
-	hog.stack = pick_sample(lock, thread->tid, lock->acquired_ns, now >> 4);
+	hog.stack = pick_sample(lock, thread->tid, lock->acquired_ns, now, now >> 4);
 	if (!hog.stack)
 		hog.stack = lock->holder_stack ? lock->holder_stack : thread->release_stack;
 	hog.start_ns = lock->acquired_ns;
@@ -346,11 +368,12 @@ static __always_inline void taking(struct pt_regs *ctx, const struct hit *hit, _
 		thread->wait_at_start = 0;
 		thread->waiting_since = 0;
 	}
+	thread->taking_stack = 0;
 	if (!free && any_stacks) {
-		thread->call_site = look_here(ctx, hit->lock, address, hit->slot);
-		thread->waiter_stack = thread->seen_stack;
-		thread->taking_stack =
-			python_stacks ? look_at_holder(address, hit->slot, find_holder(hit->lock, address, hit->tgid)) : 0;
+		look_at_waiter(ctx, hit, address);
+		if (python_stacks)
+			thread->taking_stack =
+				look_at_holder(address, hit->slot, find_holder(hit->lock, address, hit->tgid));
 	}
 	thread->taking = 1;
 }

@@ -52,6 +52,7 @@ struct thread {
 
 	/* Stacks, by their ids; 0: unknown. */
 	__u64 thread_state;  /* where the runtime keeps this thread's frames; 0: not found yet */
+	__u64 sleep_sample;  /* one of the timer's looks at the holder within the sleep that ends now */
 	__u64 taking_stack;  /* the holder's when it came to a semaphore */
 	__u64 seen_stack;    /* its own, when that was looked at last */
 	__u64 first_stack;   /* the holder's when the wait began */
@@ -274,7 +275,7 @@ struct hog {
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 392 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 400 + 2 * sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct lock) == 416 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 184, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");

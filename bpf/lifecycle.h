@@ -65,24 +65,45 @@ HISTOGRAM_INLINE void add_sample(struct lock *lock, __u64 now, __u32 tid, __u64 
 }
 
 /*
- * One of the timer's looks at this thread since a time, 0: there is none. Any of them, not the last: that one is too often
- * from the moment in which the holder lets go.
+ * What this thread ran at a moment chosen at random between `since` and `now`, as far as there were looks at it since
+ * then; 0: there was none. Each look is good until the next. (The last one alone would too often be from the moment in
+ * which the holder lets go.)
  */
-HISTOGRAM_INLINE __u64 pick_sample(const struct lock *lock, __u32 tid, __u64 since, __u32 random)
+HISTOGRAM_INLINE __u64 pick_sample(const struct lock *lock, __u32 tid, __u64 since, __u64 now, __u32 random)
 {
-	for (__u32 i = 0; i < SAMPLES; i++) {
-		__u32 at = (random + i) & (SAMPLES - 1);
+	__u64 moment = since + ((now - since) >> 8) * (random & 255);
+	__u64 best_ns = 0, first_ns = 0, best = 0, first = 0;
 
-		if (lock->samples[at].ns > since && lock->samples[at].tid == tid)
-			return lock->samples[at].stack;
+	for (__u32 i = 0; i < SAMPLES; i++) {
+		const struct sample *sample = &lock->samples[i];
+
+		if (sample->ns <= since || sample->tid != tid)
+			continue;
+		if (!first_ns || sample->ns < first_ns) {
+			first_ns = sample->ns;
+			first = sample->stack;
+		}
+		if (sample->ns <= moment && sample->ns > best_ns) {
+			best_ns = sample->ns;
+			best = sample->stack;
+		}
 	}
-	return 0;
+	return best ? best : first;
+}
+
+/* Before a sleep ends: remembers what its holder ran within it. Apart, so that the verifier sees it once. */
+HISTOGRAM_INLINE void look_back(const struct lock *lock, struct thread *thread, __u64 now)
+{
+	if (thread->attempt_since)
+		thread->sleep_sample =
+			pick_sample(lock, thread->attempt_holder, thread->attempt_since, now, now >> 4);
 }
 
 /*
- * Ends the sleep that is going on and says whom its time is charged to: of the looks at the holder's stack, one of the
- * timer's within the sleep counts the most, for they may come at any moment; then `stack_now`, the one at the end of the sleep,
- * when it is the same hold still (0: it is not); then the one at the beginning, which is the beginning of a hold too often.
+ * Ends the sleep that is going on and says whom its time is charged to: of the looks at the holder's stack that of
+ * look_back() counts the most, for the timer may come at any moment; then `stack_now`, the one at the end of the sleep,
+ * when it is the same hold still (0: it is not); then the one at the beginning, which is the beginning of a hold too
+ * often.
  */
 HISTOGRAM_INLINE struct charge end_sleep(struct lock *lock, struct thread *thread, __u64 now, __u64 stack_now)
 {
@@ -91,9 +112,10 @@ HISTOGRAM_INLINE struct charge end_sleep(struct lock *lock, struct thread *threa
 	if (thread->attempt_since) {
 		advance_wall(lock, now);
 		charge.holder = thread->attempt_holder;
-		charge.stack = pick_sample(lock, thread->attempt_holder, thread->attempt_since, now >> 4);
-		if (!charge.stack)
-			charge.stack = stack_now ? stack_now : thread->attempt_stack;
+		charge.stack = thread->sleep_sample ? thread->sleep_sample
+			       : stack_now          ? stack_now
+						    : thread->attempt_stack;
+		thread->sleep_sample = 0;
 		charge.ns = now - thread->attempt_since;
 		charge.wall_ns = lock->wall_ns - thread->attempt_wall;
 		charge.charged = true;

@@ -622,7 +622,7 @@ __attribute__((noinline)) __u64 look_at_self(__u64 address, __u32 slot, __u32 nu
 	return id;
 }
 
-/* The same, with a walk of its own. */
+/* The same, with a walk of its own; `ctx` NULL: without registers and native frames. */
 static __always_inline __u64 look_here(struct pt_regs *ctx, const struct lock *lock, __u64 address, __u32 slot)
 {
 	struct walk *walk;
@@ -632,8 +632,9 @@ static __always_inline __u64 look_here(struct pt_regs *ctx, const struct lock *l
 	walk = take_walk(lock, true, &number);
 	if (!walk)
 		return 0;
-	keep_registers(walk, ctx);
-	if (native_stacks)
+	if (ctx)
+		keep_registers(walk, ctx);
+	if (ctx && native_stacks)
 		read_native(walk, ctx);
 	id = look_at_self(address, slot, number);
 	give_walk_back(number);

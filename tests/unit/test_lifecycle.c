@@ -298,18 +298,24 @@ static void test_stack_of_a_sleep(void **state)
 	assert_int_equal(on_blocked(&s->lock, &s->b, 7000, 11, 0xb).stack, 0xb);
 	/* A look of the timer counts the most. */
 	add_sample(&s->lock, 9000, 11, 0xc);
+	look_back(&s->lock, &s->b, 12000);
 	assert_int_equal(on_blocked(&s->lock, &s->b, 12000, 11, 0xd).stack, 0xc);
 	/* One from before the sleep, or of another thread, does not count. */
+	look_back(&s->lock, &s->b, 17000);
 	assert_int_equal(on_blocked(&s->lock, &s->b, 17000, 11, 0xe).stack, 0xe);
 	add_sample(&s->lock, 18000, 14, 0x11);
+	look_back(&s->lock, &s->b, 19000);
 	assert_int_equal(end_wait(&s->lock, &s->b, 19000, &counts).stack, 0xe);
-	/* Of several within a sleep any may count, and none of before it. */
-	for (uint64_t i = 0; i < 100; i++)
-		add_sample(&s->lock, 18000 + i, 11, 0x100 + i);
-	for (uint32_t random = 0; random < 16; random++) {
-		assert_in_range(pick_sample(&s->lock, 11, 18000 + 96, random), 0x100 + 97, 0x100 + 99);
-		assert_int_equal(pick_sample(&s->lock, 11, 18099, random), 0);
-		assert_int_equal(pick_sample(&s->lock, 12, 1, random), 0);
+	/* Of several within a sleep each counts for the time until the next; one before it does not, nor another's. */
+	add_sample(&s->lock, 20000, 11, 0x20);
+	add_sample(&s->lock, 30000, 11, 0x21);
+	add_sample(&s->lock, 31000, 11, 0x22);
+	for (uint32_t random = 0; random < 256; random++) {
+		uint64_t stack = pick_sample(&s->lock, 11, 25000, 41000, random), moment = 25000 + 62 * random;
+
+		assert_int_equal(stack, moment >= 31000 ? 0x22 : 0x21);
+		assert_int_equal(pick_sample(&s->lock, 11, 31000, 41000, random), 0);
+		assert_int_equal(pick_sample(&s->lock, 12, 1, 41000, random), 0);
 	}
 	/* The lock changed hands meanwhile: the look at the end is at another hold. */
 	on_released(&s->lock, &s->a, 20000);
