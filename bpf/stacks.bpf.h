@@ -19,6 +19,8 @@
 #define WALK_STEPS          800
 #define WALK_STEPS_UNROLLED 300
 #define WALK_RESTARTS       96
+#define PATIENT_RESTARTS    32      /* from then on, the frames nearest to the leaf are left out, more and more */
+#define STEP_NS             2000    /* a step that took longer was interrupted: what it read may be of two moments */
 #define FRAMES_SPAN   (1UL << 20) /* bytes: farther apart, two frames are not of one stretch of memory */
 #define SEARCH_STEPS  1024 /* thread states of an interpreter that are looked at to find one */
 
@@ -113,8 +115,14 @@ static __always_inline __u64 find_top(const struct frame_layout *layout, __u64 t
 	return within ? within + layout->top_within : 0;
 }
 
-static __always_inline long begin_again(struct walk *walk)
+/*
+ * Begins with the leaf. Where functions come and go too fast for that, those that called them stay longer: with each
+ * eighth failure the beginning is one frame further away from the leaf.
+ */
+static __always_inline long begin_again(struct walk *walk, const struct frame_layout *layout)
 {
+	__u32 left_out;
+
 	if (walk->restarts++ >= WALK_RESTARTS) {
 		walk->state = WALK_TORN;
 		return 1;
@@ -126,6 +134,11 @@ static __always_inline long begin_again(struct walk *walk)
 	walk->circle = 0;
 	walk->steps = 0;
 	walk->next = walk->leaf = read_word(walk->top);
+	left_out = walk->restarts > PATIENT_RESTARTS ? (walk->restarts - PATIENT_RESTARTS + 7) >> 3 : 0;
+	for (__u32 i = 0; i < 8 && i < left_out && walk->next; i++) {
+		walk->next = read_word(walk->next + layout->previous);
+		walk->link = 0;
+	}
 	if (!walk->next)
 		walk->state = WALK_DONE;
 	return walk->state != WALK_GOES_ON;
@@ -149,19 +162,32 @@ static __always_inline bool is_below_leaf(const struct walk *walk, const struct 
 	return false;
 }
 
-/* Whether the frame before, or the thread, still leads to the one that was read now. */
-static __always_inline bool is_linked(const struct walk *walk, const struct frame_layout *layout)
+/*
+ * Whether a frame is on the stack still. Where frames are objects (up to 3.10) one that was left keeps its content, too,
+ * until it is used for another, but it has no reference.
+ */
+static __always_inline bool is_active(const struct walk *walk, const struct frame_layout *layout, __u64 frame)
+{
+	return layout->instruction_form == INSTRUCTION_INDEX ? read_word(frame) != 0
+							     : is_below_leaf(walk, layout, frame);
+}
+
+/* Whether the frame before, or the thread, still leads to the one that was read now, into `frame`. */
+static __always_inline bool is_linked(const struct walk *walk, const struct frame_layout *layout, const __u8 *frame)
 {
 	__u64 frame_before = walk->link - layout->previous;
 
 	if (walk->own)
 		return true;
+	if (!walk->link) /* nothing led to it that was looked at: it must be as it was, and on the stack */
+		return read_word(walk->next + layout->code) == WORD_AT(frame, FRAME_SPAN, layout->code) &&
+		       read_word(walk->next + layout->previous) == WORD_AT(frame, FRAME_SPAN, layout->previous) &&
+		       is_active(walk, layout, walk->next);
 	if (read_word(walk->link) != walk->next)
 		return false;
 	if (!walk->link_code)
 		return true;
-	return read_word(frame_before + layout->code) == walk->link_code &&
-	       (layout->instruction_form == INSTRUCTION_INDEX || is_below_leaf(walk, layout, frame_before));
+	return read_word(frame_before + layout->code) == walk->link_code && is_active(walk, layout, frame_before);
 }
 
 /* The instruction that a frame is at, as an offset from the start of its code object, or an index. */
@@ -227,19 +253,20 @@ static __always_inline long step(struct walk *walk, const struct file_plan *plan
 	const struct frame_layout *layout = &plan->frames;
 	__u32 which = walk->steps++ & 1, size = plan->frame_size;
 	__u8 *frame = walk->frames[which];
-	__u64 address = walk->next, code;
+	__u64 address = walk->next, code, began = walk->own ? 0 : bpf_ktime_get_ns();
 	bool foreign;
 
 	if (size > FRAME_SPAN)
 		size = FRAME_SPAN;
 	if (bpf_probe_read_user(frame, size, (void *)address))
-		return begin_again(walk);
+		return begin_again(walk, layout);
 	code = WORD_AT(frame, FRAME_SPAN, layout->code) & ~7ULL;
 	foreign = layout->owner != NO_FIELD && frame[layout->owner & (FRAME_SPAN - 1)] >= layout->foreign_owner;
 	if (!foreign && !read_code(walk, plan, code))
-		return begin_again(walk);
-	if (!is_linked(walk, layout) || address == walk->circle)
-		return begin_again(walk);
+		return begin_again(walk, layout);
+	if (!is_linked(walk, layout, frame) || address == walk->circle ||
+	    (!walk->own && bpf_ktime_get_ns() - began > STEP_NS))
+		return begin_again(walk, layout);
 	if (foreign)
 		mark_entry(walk);
 	else if (walk->stack.python_count >= python_depth)
@@ -290,7 +317,7 @@ __attribute__((noinline)) int walk_python(__u32 number, __u64 thread_state, __u3
 	walk->restarts = 0;
 	if (!walk->top)
 		return WALK_TORN;
-	if (begin_again(walk))
+	if (begin_again(walk, &plan->frames))
 		return walk->state;
 	if (HAS_LOOP) {
 		bpf_loop(WALK_STEPS, step_by_number, &context, 0);

@@ -1,7 +1,11 @@
 # -*- coding: utf-8 -*-
 # SPDX-License-Identifier: MIT
 """Threads that stand in all kinds of Python code. Once all do, it says as JSON what sys._current_frames() says of each,
-and then stands still with the lock held. Python 2.7 and later."""
+and then stands still with the lock held.
+
+With the argument "holding" one thread comes to the same places one after another and sleeps at each with the lock held,
+while another waits for it; with "waiting" it comes back to the lock there, which the other holds. Says the stacks that it
+had. Python 2.7 and later."""
 
 from __future__ import print_function
 
@@ -20,9 +24,27 @@ THREE = sys.version_info >= (3,)
 door = threading.Lock()
 door.acquire()
 arrived = []
+MODE = sys.argv[1] if len(sys.argv) > 1 else ""
+told = []
+sleep_holding = ctypes.PyDLL(None).usleep
+
+
+def stack_of(frame):
+    found = []
+    while frame:
+        code = frame.f_code
+        found.append([getattr(code, "co_qualname", code.co_name), code.co_filename, frame.f_lineno])
+        frame = frame.f_back
+    return found
 
 
 def stop():
+    if MODE == "holding":
+        told.append(stack_of(sys._getframe())); sleep_holding(30000)
+        return
+    if MODE == "waiting":
+        told.append(stack_of(sys._getframe())); time.sleep(0.002)
+        return
     arrived.append(1)
     (door
      .acquire())
@@ -113,7 +135,7 @@ def odd_files():
     names = [u"<exec \u00e9>", u"\u4e2d\u6587.py", u"\U0001f40d.py", "x" * 10000, "\x1b[31m\n\"</script>.py", ""]
     names = [name if THREE else name.encode("utf-8") for name in names]
     names += [u"\udcff\udc80.py", u"\ud800"] if THREE else [b"\xff\x80"]
-    source = "\n" * 300 + "def f(names):\n  if not names: stop()\n" + "\n" * 200
+    source = "\n" * 300 + "def f(names):\n  if not names: return stop()\n" + "\n" * 200
     source += "  names[0](names[1:])\n"
 
     def next_one(rest):
@@ -207,11 +229,7 @@ BEHAVIOURS += [generic] if sys.version_info >= (3, 12) else []
 
 def stacks():
     for thread, frame in sys._current_frames().items():
-        found = []
-        while frame:
-            code = frame.f_code
-            found.append([getattr(code, "co_qualname", code.co_name), code.co_filename, frame.f_lineno])
-            frame = frame.f_back
+        found = stack_of(frame)
         if thread != threading.current_thread().ident:
             yield thread, found
 
@@ -223,11 +241,42 @@ def tell():
     said = dict(stacks())
     if not THREE:
         said = dict((t, [[n.decode("latin-1"), f.decode("latin-1"), l] for n, f, l in s]) for t, s in said.items())
-    print(json.dumps(said), flush=True) if THREE else (print(json.dumps(said)), sys.stdout.flush())
+    say(said)
     ctypes.PyDLL(None).pause()
 
 
+def say(value):
+    print(json.dumps(value))
+    sys.stdout.flush()
+
+
+def other():
+    while not told or told[-1] != "end":
+        if MODE == "holding":
+            time.sleep(0.001)
+        else:
+            sleep_holding(4000)
+
+
+def take_turns():
+    thread = threading.Thread(target=other)
+    thread.start()
+    for behaviour in BEHAVIOURS:
+        one = threading.Thread(target=behaviour)
+        one.start()
+        one.join()
+    stacks = told[:]
+    told.append("end")
+    thread.join()
+    if not THREE:
+        stacks = [[[n.decode("latin-1"), f.decode("latin-1"), l] for n, f, l in s] for s in stacks]
+    say(stacks)
+
+
 sys.setrecursionlimit(5000)
+if MODE:
+    take_turns()
+    sys.exit(0)
 for behaviour in BEHAVIOURS:
     thread = threading.Thread(target=behaviour)
     thread.daemon = True
