@@ -11,12 +11,13 @@ from test_frames import EVERY, as_told
 from tracing import TraceTest, workload
 
 DEPTH = 128
+ESCAPED = ("Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp")  # categories, and more
 CUT = "[deeper frames cut]"
 
 
 def plain(text):
     """What a report shows of a text that needs no escaping; None: it needs some."""
-    if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp") for c in text) or "\\" in text:
+    if any(unicodedata.category(c) in ESCAPED or c in "\\\ufffd" for c in text):
         return None
     return text
 

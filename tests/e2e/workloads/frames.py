@@ -40,10 +40,10 @@ def stack_of(frame):
 
 def stop():
     if MODE == "holding":
-        told.append(stack_of(sys._getframe())); sleep_holding(30000)
+        told.append(stack_of(sys._getframe())); sleep_holding(20000); time.sleep(0.002); sleep_holding(20000)
         return
     if MODE == "waiting":
-        told.append(stack_of(sys._getframe())); time.sleep(0.002)
+        told.append(stack_of(sys._getframe())); time.sleep(0.002); time.sleep(0.003); time.sleep(0.001); time.sleep(0.002)
         return
     arrived.append(1)
     (door
