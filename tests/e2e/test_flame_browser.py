@@ -83,11 +83,11 @@ class Flame(BrowserTest):
         page.press("/")
         self.assertEqual(page.evaluate("document.activeElement.id"), "search")
         page.type("^sre_|json")
-        self.assertEqual(page.evaluate('document.getElementById("matched").textContent'), "5 frames, 9.23 s, 72 %",
+        self.assertEqual(page.evaluate('document.getElementById("matched").textContent'), "6 frames, 9.23 s, 72 %",
                          "9.23 of 12.8 s: a match within a match counts once")
         self.assertIn("search=", page.evaluate("location.hash"))
-        self.assertEqual(page.evaluate('document.querySelectorAll(".match").length'), 10,
-                         "five holders' frames, and waiters' that are not shown")
+        self.assertEqual(page.evaluate('document.querySelectorAll(".match").length'), 16,
+                         "six holders' frames, and ten waiters' that are not shown")
         page.press("Enter")
         self.assertIn("sre_", self.focused(page), "Enter goes to the first match")
         page.press("f", CONTROL)
