@@ -164,6 +164,7 @@ demo: deps
 bench: deps
 	$(MAKE) all $(BUILD)/bench/empty_probes
 	python3 tests/bench/bench.py --build $(BUILD) $(BENCH)
+	python3 tests/bench/bench_stacks.py --build $(BUILD)
 
 install: all
 	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace

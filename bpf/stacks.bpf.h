@@ -35,22 +35,31 @@ const volatile __u32 python_depth = PYTHON_DEPTH;
 
 __u64 walk_counts[WALK_COUNTS];
 
+#define WINDOW    2048 /* bytes that are read at once, at most */
+#define RECHECKED 4    /* frames, the leaf among them, that are looked at once more */
+#define PAGE      4096UL
+
 enum walk_state { WALK_GOES_ON, WALK_DONE, WALK_CUT, WALK_TORN };
 
 struct walk {
 	struct raw_stack stack;
 	__u64 hash; /* of the Python frames */
-	__u8 frames[2][FRAME_SPAN]; /* the one just read and the one before, in turn */
+	/* What was read of the memory that frames are in: where they lie one behind the other, several at once. */
+	__u8 window[WINDOW + FRAME_SPAN];
+	__u64 window_start;
+	__u32 window_size, pad;
 	__u8 code[CODE_SPAN];
+	__u64 last_code;   /* whose object is in `code`; 0: none */
 	__u64 top;         /* where the runtime keeps the pointer to the leaf */
 	__u64 next;        /* the frame to be read */
 	__u64 link;        /* where the pointer to it was read, */
 	__u64 link_code;   /* and the code of the frame that has that pointer; 0: it is `top` */
 	__u64 circle;      /* a frame seen before; one that comes back to it goes in a circle */
-	__u64 leaf;
+	__u64 leaf, leaf_code;
 	__u64 code_type;   /* in this process; 0: not checked */
 	__u32 steps, restarts;
 	__u32 state;       /* enum walk_state */
+	__u32 left_out;    /* frames next to the leaf */
 	__u32 own;         /* of the thread that runs: nothing changes meanwhile */
 	__u64 registers[6]; /* of the thread that runs, which may name its thread state; 0: they do not */
 };
@@ -121,8 +130,6 @@ static __always_inline __u64 find_top(const struct frame_layout *layout, __u64 t
  */
 static __always_inline long begin_again(struct walk *walk, const struct frame_layout *layout)
 {
-	__u32 left_out;
-
 	if (walk->restarts++ >= WALK_RESTARTS) {
 		walk->state = WALK_TORN;
 		return 1;
@@ -133,9 +140,10 @@ static __always_inline long begin_again(struct walk *walk, const struct frame_la
 	walk->link_code = 0;
 	walk->circle = 0;
 	walk->steps = 0;
+	walk->window_size = 0;
 	walk->next = walk->leaf = read_word(walk->top);
-	left_out = walk->restarts > PATIENT_RESTARTS ? (walk->restarts - PATIENT_RESTARTS + 7) >> 3 : 0;
-	for (__u32 i = 0; i < 8 && i < left_out && walk->next; i++) {
+	walk->left_out = walk->restarts > PATIENT_RESTARTS ? (walk->restarts - PATIENT_RESTARTS + 7) >> 3 : 0;
+	for (__u32 i = 0; i < 8 && i < walk->left_out && walk->next; i++) {
 		walk->next = read_word(walk->next + layout->previous);
 		walk->link = 0;
 	}
@@ -222,10 +230,14 @@ static __always_inline bool read_code(struct walk *walk, const struct file_plan 
 {
 	__u32 size = plan->code_size;
 
+	if (code == walk->last_code) /* a function that called itself */
+		return true;
+	walk->last_code = 0;
 	if (size > CODE_SPAN)
 		size = CODE_SPAN;
 	if (bpf_probe_read_user(walk->code, size, (void *)code))
 		return false;
+	walk->last_code = code;
 	return !walk->code_type ||
 	       WORD_AT(walk->code, CODE_SPAN, plan->frames.code_has_type) == walk->code_type;
 }
@@ -247,25 +259,90 @@ static __always_inline void mark_entry(struct walk *walk)
 	walk->hash = mix(walk->hash, FRAME_ENTRY);
 }
 
-/* Reads one frame. 1: the walk has ended, walk->state says how. */
+/*
+ * Reads the frame at `next`, and what lies before it in the same page, which is mostly those that called it: frames that
+ * were read together were there together, but for the little time that it took.
+ */
+static __always_inline bool read_window(struct walk *walk, const struct file_plan *plan)
+{
+	__u64 start = walk->next, end = walk->next + plan->frame_size, length;
+
+	if (plan->frames.instruction_form != INSTRUCTION_INDEX) {
+		start &= ~(PAGE - 1);
+		if (end - start > WINDOW)
+			start = end - WINDOW;
+	}
+	length = end - start;
+	if (length > WINDOW)
+		length = WINDOW;
+	walk->window_size = 0;
+	if (bpf_probe_read_user(walk->window, length, (void *)start))
+		return false;
+	walk->window_start = start;
+	walk->window_size = length;
+	return true;
+}
+
+static __always_inline bool is_in_window(const struct walk *walk, const struct file_plan *plan)
+{
+	return walk->next >= walk->window_start &&
+	       walk->next + plan->frame_size <= walk->window_start + walk->window_size;
+}
+
+/* Where the frame at `next` is in the window. */
+static __always_inline const __u8 *in_window(const struct walk *walk)
+{
+	return walk->window + ((walk->next - walk->window_start) & (WINDOW - 1));
+}
+
+/*
+ * While a window was read functions may have returned and others been called in their place. So the frames next to the
+ * leaf must be the same once more, one by one, and then the leaf must be it still.
+ */
+static __always_inline bool is_same_again(struct walk *walk, const struct frame_layout *layout)
+{
+	__u64 code = WORD_AT(in_window(walk), FRAME_SPAN, layout->code);
+
+	if (walk->own || walk->steps > RECHECKED)
+		return true;
+	if (walk->steps == 1)
+		walk->leaf_code = code;
+	if (read_word(walk->next + layout->code) != code)
+		return false;
+	return walk->steps != RECHECKED || walk->left_out ||
+	       (read_word(walk->top) == walk->leaf && read_word(walk->leaf + layout->code) == walk->leaf_code);
+}
+
+/* Makes sure that the window has the frame at `next`, on the stack of this moment. */
+static __always_inline bool find_frame(struct walk *walk, const struct file_plan *plan)
+{
+	const struct frame_layout *layout = &plan->frames;
+	__u64 began;
+
+	if (is_in_window(walk, plan))
+		return is_same_again(walk, layout);
+	if (walk->own)
+		return read_window(walk, plan);
+	began = bpf_ktime_get_ns();
+	return read_window(walk, plan) && is_linked(walk, layout, in_window(walk)) && is_same_again(walk, layout) &&
+	       bpf_ktime_get_ns() - began <= STEP_NS;
+}
+
+/* Takes in one frame. 1: the walk has ended, walk->state says how. */
 static __always_inline long step(struct walk *walk, const struct file_plan *plan)
 {
 	const struct frame_layout *layout = &plan->frames;
-	__u32 which = walk->steps++ & 1, size = plan->frame_size;
-	__u8 *frame = walk->frames[which];
-	__u64 address = walk->next, code, began = walk->own ? 0 : bpf_ktime_get_ns();
+	__u64 address = walk->next, code;
+	const __u8 *frame;
 	bool foreign;
 
-	if (size > FRAME_SPAN)
-		size = FRAME_SPAN;
-	if (bpf_probe_read_user(frame, size, (void *)address))
+	walk->steps++;
+	if (address == walk->circle || !find_frame(walk, plan))
 		return begin_again(walk, layout);
+	frame = in_window(walk);
 	code = WORD_AT(frame, FRAME_SPAN, layout->code) & ~7ULL;
 	foreign = layout->owner != NO_FIELD && frame[layout->owner & (FRAME_SPAN - 1)] >= layout->foreign_owner;
 	if (!foreign && !read_code(walk, plan, code))
-		return begin_again(walk, layout);
-	if (!is_linked(walk, layout, frame) || address == walk->circle ||
-	    (!walk->own && bpf_ktime_get_ns() - began > STEP_NS))
 		return begin_again(walk, layout);
 	if (foreign)
 		mark_entry(walk);
@@ -284,17 +361,16 @@ static __always_inline long step(struct walk *walk, const struct file_plan *plan
 }
 
 struct step_context {
-	__u32 walk, plan;
+	struct walk *walk;
+	const struct file_plan *plan;
 };
 
-static long step_by_number(__u32 step_number, void *data)
+static long step_of_loop(__u32 number, void *data)
 {
 	struct step_context *context = data;
-	struct walk *walk = bpf_map_lookup_elem(&walks, &context->walk);
-	struct file_plan *plan = bpf_map_lookup_elem(&plans, &context->plan);
 
-	(void)step_number;
-	return walk && plan ? step(walk, plan) : 1;
+	(void)number;
+	return step(context->walk, context->plan);
 }
 
 /*
@@ -303,9 +379,9 @@ static long step_by_number(__u32 step_number, void *data)
  */
 __attribute__((noinline)) int walk_python(__u32 number, __u64 thread_state, __u32 plan_number)
 {
-	struct step_context context = {.walk = number, .plan = plan_number};
 	struct walk *walk = bpf_map_lookup_elem(&walks, &number);
 	struct file_plan *plan = bpf_map_lookup_elem(&plans, &plan_number);
+	struct step_context context = {.walk = walk, .plan = plan};
 
 	if (!walk || !plan)
 		return WALK_TORN;
@@ -315,12 +391,13 @@ __attribute__((noinline)) int walk_python(__u32 number, __u64 thread_state, __u3
 	walk->code_type = plan->frames.code_type ? plan->frames.code_type + walk->stack.load_bias : 0;
 	walk->state = WALK_GOES_ON;
 	walk->restarts = 0;
+	walk->last_code = 0;
 	if (!walk->top)
 		return WALK_TORN;
 	if (begin_again(walk, &plan->frames))
 		return walk->state;
 	if (HAS_LOOP) {
-		bpf_loop(WALK_STEPS, step_by_number, &context, 0);
+		bpf_loop(WALK_STEPS, step_of_loop, &context, 0);
 	} else {
 		for (int i = 0; i < WALK_STEPS_UNROLLED; i++)
 			if (step(walk, plan))
