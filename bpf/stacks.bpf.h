@@ -48,12 +48,13 @@ struct walk {
 	__u8 window[WINDOW + FRAME_SPAN];
 	__u64 window_start;
 	__u32 window_size, pad;
+	__u8 again[FRAME_SPAN]; /* a frame that was read before */
 	__u8 code[CODE_SPAN];
 	__u64 last_code;   /* whose object is in `code`; 0: none */
 	__u64 top;         /* where the runtime keeps the pointer to the leaf */
 	__u64 next;        /* the frame to be read */
 	__u64 link;        /* where the pointer to it was read, */
-	__u64 link_code;   /* and the code of the frame that has that pointer; 0: it is `top` */
+	__u64 link_code;   /* and the code of the frame that has that pointer, unless it is `top` */
 	__u64 circle;      /* a frame seen before; one that comes back to it goes in a circle */
 	__u64 leaf, leaf_code;
 	__u64 code_type;   /* in this process; 0: not checked */
@@ -137,7 +138,6 @@ static __always_inline long begin_again(struct walk *walk, const struct frame_la
 	walk->stack.python_count = 0;
 	walk->hash = 0;
 	walk->link = walk->top;
-	walk->link_code = 0;
 	walk->circle = 0;
 	walk->steps = 0;
 	walk->window_size = 0;
@@ -171,31 +171,37 @@ static __always_inline bool is_below_leaf(const struct walk *walk, const struct 
 }
 
 /*
- * Whether a frame is on the stack still. Where frames are objects (up to 3.10) one that was left keeps its content, too,
- * until it is used for another, but it has no reference.
+ * Whether a frame is on the stack still, and has this code and leads to this one. Where frames are objects (up to 3.10),
+ * one that was left keeps its content, too, until it is used for another, but it has no reference.
  */
-static __always_inline bool is_active(const struct walk *walk, const struct frame_layout *layout, __u64 frame)
+static __always_inline bool is_active(struct walk *walk, const struct file_plan *plan, __u64 frame, __u64 code,
+				      __u64 previous)
 {
-	return layout->instruction_form == INSTRUCTION_INDEX ? read_word(frame) != 0
+	const struct frame_layout *layout = &plan->frames;
+	__u32 size = plan->frame_size;
+
+	if (size > FRAME_SPAN)
+		size = FRAME_SPAN;
+	if (bpf_probe_read_user(walk->again, size, (void *)frame) ||
+	    WORD_AT(walk->again, FRAME_SPAN, layout->code) != code ||
+	    WORD_AT(walk->again, FRAME_SPAN, layout->previous) != previous)
+		return false;
+	return layout->instruction_form == INSTRUCTION_INDEX ? WORD_AT(walk->again, FRAME_SPAN, 0) != 0
 							     : is_below_leaf(walk, layout, frame);
 }
 
 /* Whether the frame before, or the thread, still leads to the one that was read now, into `frame`. */
-static __always_inline bool is_linked(const struct walk *walk, const struct frame_layout *layout, const __u8 *frame)
+static __always_inline bool is_linked(struct walk *walk, const struct file_plan *plan, const __u8 *frame)
 {
-	__u64 frame_before = walk->link - layout->previous;
+	const struct frame_layout *layout = &plan->frames;
 
-	if (walk->own)
-		return true;
-	if (!walk->link) /* nothing led to it that was looked at: it must be as it was, and on the stack */
-		return read_word(walk->next + layout->code) == WORD_AT(frame, FRAME_SPAN, layout->code) &&
-		       read_word(walk->next + layout->previous) == WORD_AT(frame, FRAME_SPAN, layout->previous) &&
-		       is_active(walk, layout, walk->next);
-	if (read_word(walk->link) != walk->next)
-		return false;
-	if (!walk->link_code)
-		return true;
-	return read_word(frame_before + layout->code) == walk->link_code && is_active(walk, layout, frame_before);
+	if (walk->link == walk->top)
+		return read_word(walk->link) == walk->next;
+	if (walk->link)
+		return is_active(walk, plan, walk->link - layout->previous, walk->link_code, walk->next);
+	/* Nothing led to it that was looked at: it must be as it was. */
+	return is_active(walk, plan, walk->next, WORD_AT(frame, FRAME_SPAN, layout->code),
+			 WORD_AT(frame, FRAME_SPAN, layout->previous));
 }
 
 /* The instruction that a frame is at, as an offset from the start of its code object, or an index. */
@@ -324,7 +330,7 @@ static __always_inline bool find_frame(struct walk *walk, const struct file_plan
 	if (walk->own)
 		return read_window(walk, plan);
 	began = bpf_ktime_get_ns();
-	return read_window(walk, plan) && is_linked(walk, layout, in_window(walk)) && is_same_again(walk, layout) &&
+	return read_window(walk, plan) && is_linked(walk, plan, in_window(walk)) && is_same_again(walk, layout) &&
 	       bpf_ktime_get_ns() - began <= STEP_NS;
 }
 
