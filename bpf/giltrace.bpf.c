@@ -143,10 +143,11 @@ static __always_inline __s32 syscall_of(struct task_struct *task)
 }
 
 /*
- * The stack of the holder, who runs here, is what others wait for now. Without `ctx` its native frames are not read;
- * `syscall`: the one that it goes to sleep in, or NO_SYSCALL.
+ * The stack of the holder, who runs here: what others wait for now; 0: unknown. Without `ctx` its native frames are not
+ * read; `syscall`: the one that it goes to sleep in, or NO_SYSCALL.
  */
-static __always_inline void sample(void *ctx, struct lock *lock, __u64 address, __u32 tgid, __s32 syscall)
+static __always_inline __u64 look_at_running_holder(void *ctx, struct lock *lock, __u64 address, __u32 tgid,
+						    __s32 syscall)
 {
 	struct walk *walk;
 	__u32 number;
@@ -154,7 +155,7 @@ static __always_inline void sample(void *ctx, struct lock *lock, __u64 address, 
 
 	walk = take_walk(lock, true, &number);
 	if (!walk)
-		return;
+		return 0;
 	walk->stack.syscall = syscall;
 	if (python_stacks)
 		read_python(walk, number, holder_state(lock, address, bpf_get_current_pid_tgid()));
@@ -162,39 +163,49 @@ static __always_inline void sample(void *ctx, struct lock *lock, __u64 address, 
 		read_native(walk, ctx);
 	stack = tell_stack(walk, tgid, lock->instance);
 	give_walk_back(number);
-	if (stack)
-		add_sample(lock, bpf_ktime_get_ns(), bpf_get_current_pid_tgid(), stack);
+	return stack;
+}
+
+/* The lock that a thread holds; NULL: it holds none that is known. */
+static __always_inline struct lock *held_lock(const struct thread *thread, __u32 tgid)
+{
+	struct lock_key key = {.address = thread->lock, .tgid = tgid};
+	struct lock *lock = thread->holding ? bpf_map_lookup_elem(&locks, &key) : NULL;
+
+	return lock && lock->holder == thread->tid ? lock : NULL;
 }
 
 /* A holder that goes to sleep takes the lock along; those who look at it shall know where it is. */
 static __always_inline void left_cpu(struct thread *thread, struct task_struct *task, bool asleep)
 {
-	struct lock_key key = {.address = thread->lock, .tgid = task->tgid};
 	__s32 syscall = asleep && thread->holding ? syscall_of(task) : NO_SYSCALL;
+	__u64 now = bpf_ktime_get_ns();
 	struct lock *lock;
 
-	on_off_cpu(thread, bpf_ktime_get_ns(), asleep, syscall);
-	if (syscall == NO_SYSCALL)
+	on_off_cpu(thread, now, asleep, syscall);
+	lock = syscall != NO_SYSCALL ? held_lock(thread, task->tgid) : NULL;
+	if (!lock)
 		return;
-	lock = bpf_map_lookup_elem(&locks, &key);
-	if (!lock || lock->holder != thread->tid)
-		return;
+	lock->holder_asleep_ns = now;
 	lock->holder_syscall = syscall;
-	if (any_stacks && lock->waiters)
-		sample(NULL, lock, key.address, key.tgid, syscall);
+	thread->asleep_stack = any_stacks && lock->waiters
+				       ? look_at_running_holder(NULL, lock, thread->lock, task->tgid, syscall)
+				       : 0;
 }
 
 static __always_inline void came_back(struct thread *thread, struct task_struct *task)
 {
-	struct lock_key key = {.address = thread->lock, .tgid = task->tgid};
+	__u64 now = bpf_ktime_get_ns(), since = thread->off_cpu_since;
 	struct lock *lock;
 
-	if (thread->holding && thread->off_cpu_since && thread->off_cpu_syscall != NO_SYSCALL) {
-		lock = bpf_map_lookup_elem(&locks, &key);
-		if (lock && lock->holder == thread->tid)
+	if (since && thread->off_cpu_syscall != NO_SYSCALL) {
+		lock = held_lock(thread, task->tgid);
+		if (lock)
 			lock->holder_syscall = NO_SYSCALL;
+		if (lock && thread->asleep_stack && now > since + ASLEEP_NS)
+			add_sample(lock, since, thread->tid, thread->asleep_stack);
 	}
-	on_cpu_again(thread, bpf_ktime_get_ns());
+	on_cpu_again(thread, now);
 }
 
 SEC("tp_btf/sched_switch")
@@ -256,7 +267,10 @@ int on_timer(struct bpf_perf_event_data *ctx)
 		struct lock *lock = bpf_map_lookup_elem(&locks, &key);
 
 		if (lock && lock->waiters && is_held_by(lock, key.address, tid, pointer)) {
-			sample(ctx, lock, key.address, tgid, NO_SYSCALL);
+			__u64 stack = look_at_running_holder(ctx, lock, key.address, tgid, NO_SYSCALL);
+
+			if (stack)
+				add_sample(lock, bpf_ktime_get_ns(), tid, stack);
 			return 0;
 		}
 	}

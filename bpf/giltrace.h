@@ -53,6 +53,7 @@ struct thread {
 	/* Stacks, by their ids; 0: unknown. */
 	__u64 thread_state;  /* where the runtime keeps this thread's frames; 0: not found yet */
 	__u64 sleep_sample;  /* one of the timer's looks at the holder within the sleep that ends now */
+	__u64 asleep_stack;  /* its own when it fell asleep with the lock, and others waited */
 	__u64 taking_stack;  /* the holder's when it came to a semaphore */
 	__u64 seen_stack;    /* its own, when that was looked at last */
 	__u64 first_stack;   /* the holder's when the wait began */
@@ -115,6 +116,7 @@ struct lock {
 	struct sample samples[SAMPLES]; /* the last looks of the timer, on the holder's own CPU, in turn */
 	__u32 next_sample;
 	__s32 holder_syscall; /* in which the holder sleeps; -1: none */
+	__u64 holder_asleep_ns; /* since when */
 	__u64 load_bias;           /* of the file that it was met through */
 	__u64 interpreter_address; /* 0: unknown */
 	__u64 attempts[ATTEMPTS_BUCKETS];
@@ -272,11 +274,17 @@ struct hog {
 	__u32 waiters;
 };
 
+/*
+ * A holder sleeps for a moment in the runtime's own mutex whenever somebody looks at the lock just then: what is shorter
+ * tells nothing of its code.
+ */
+#define ASLEEP_NS 50000
+
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 400 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 416 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 408 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct lock) == 424 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 184, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
 _Static_assert(sizeof(struct record) == 24, "the same on both sides");

@@ -682,6 +682,16 @@ static __always_inline bool find_both(__u64 address, __u32 slot, struct lock **l
 	return *lock;
 }
 
+/* The system call that the holder sleeps in, unless it only fell asleep just now; or NO_SYSCALL. */
+static __always_inline __s32 asleep_syscall(const struct lock *lock)
+{
+	__s32 syscall = lock->holder_syscall;
+
+	if (syscall != NO_SYSCALL && bpf_ktime_get_ns() < lock->holder_asleep_ns + ASLEEP_NS)
+		return NO_SYSCALL;
+	return syscall;
+}
+
 /* The stack that the holder (a tid, 0: unknown) has now, read by the waiter of this slot. 0: unknown. */
 __attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot, __u32 holder)
 {
@@ -698,7 +708,7 @@ __attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot, __u32 
 		return 0;
 	read_python(walk, number, holder_state(lock, address, holder));
 	if (walk->stack.python_count || walk->stack.no_python)
-		walk->stack.syscall = lock->holder_syscall;
+		walk->stack.syscall = asleep_syscall(lock);
 	id = tell_stack(walk, thread->tgid, lock->instance);
 	give_walk_back(number);
 	return id;

@@ -194,6 +194,8 @@ void text__blame(const struct trace *trace, const struct trace_gil *gil, FILE *o
 		i += make_place(parts + i, count - i, &places[place_count]);
 	if (place_count) {
 		qsort(places, place_count, sizeof(*places), compare_places);
+		while (place_count > 1 && !places[place_count - 1].ns)
+			place_count--; /* where waits only began: their time was for others */
 		print_places(trace, places, place_count, out);
 	}
 	free(parts);
