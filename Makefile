@@ -101,7 +101,8 @@ deps:
 	sh tests/install-deps.sh
 
 # The report of each suite, and at the end one line: N passed, N failed, N skipped.
-test: deps
+test:
+	sh tests/install-deps.sh test
 	$(MAKE) all
 	python3 tests/run.py --build $(BUILD)
 
@@ -161,7 +162,8 @@ demo: deps
 	$(SUDO) $(BUILD)/bin/giltrace -- $(BUILD)/bin/toygil --threads=2 --duration=3 mixed
 
 # What tracing costs, as ratios measured in one run.
-bench: deps
+bench:
+	sh tests/install-deps.sh test
 	$(MAKE) all $(BUILD)/bench/empty_probes
 	python3 tests/bench/bench.py --build $(BUILD) $(BENCH)
 	python3 tests/bench/bench_stacks.py --build $(BUILD)

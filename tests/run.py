@@ -148,13 +148,12 @@ def run_end_to_end(pattern, tally):
     unittest.TestSuite(chosen).run(TallyingResult(tally))
 
 
-def fetch_pythons():
+def fetch(script):
     """What cannot be fetched is skipped by name where it is wanted."""
     try:
-        subprocess.run([os.path.join(TESTS, "fetch-pythons.sh")], stdin=subprocess.DEVNULL, timeout=FETCH_TIMEOUT,
-                       check=False)
+        subprocess.run([os.path.join(TESTS, script)], stdin=subprocess.DEVNULL, timeout=FETCH_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as problem:
-        print("fetch-pythons: %s" % problem)
+        print("%s: %s" % (script, problem))
 
 
 def main():
@@ -167,7 +166,8 @@ def main():
     build = os.path.abspath(options.build)
     os.environ["GILTRACE"] = os.path.join(build, "bin", "giltrace")
     os.environ["GILTRACE_SANITIZED"] = "1" if options.sanitized else "0"
-    fetch_pythons()
+    fetch("fetch-pythons.sh")
+    fetch("fetch-speedscope.sh")
     tally = Tally()
     run_unit_programs(os.path.join(build, "tests"), options.k, tally)
     run_end_to_end(options.k, tally)
