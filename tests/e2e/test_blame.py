@@ -2,13 +2,14 @@
 """Who blocked whom: a program with a known culprit must have it at the head of the blame."""
 
 import os
-import subprocess
 
 import blame
 import identities
 import pythons
+from test_truth import TOYGIL
 from tracing import TraceTest, workload
 
+PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "toygil", "programs")
 KINDS = {"re": "match", "sorted": "sort", "json": "load", "pydll": "digest", "sleep": "sleep"}
 SECONDS = 1.5
 
@@ -64,3 +65,28 @@ class Culprits(TraceTest):
         self.assertGreater(worst["syscall_ns"], 35e6)
         self.assertGreater(worst["held_blocked_ns"] + worst["held_runnable_ns"], 0.9 * worst["held_ns"])
         self.assertIn(("sleep", line_of("sleep")), blame.python_frames(worst["stack"]))
+
+
+class Toygil(TraceTest):
+    """toygil's frames come through its own adapter."""
+
+    def line_of_hog(self):
+        with open(os.path.join(PROGRAMS, "hog.toy"), encoding="ascii") as file:
+            return [number for number, line in enumerate(file, 1) if line.strip() == "native hog"][0]
+
+    def test_hog(self):
+        for design in ("interval", "per-interpreter"):
+            with self.subTest(design=design):
+                report = self.trace("--quiet", "--", TOYGIL, "--gil=" + design, "--threads=2", "hog").report
+                self.assert_nothing_lost(report)
+                blame.check_quality(self, report)
+                share = blame.share_of_frame(report, "hog", self.line_of_hog())
+                self.assertGreaterEqual(share, 0.95, blame.heads(report))
+
+
+class ShortLived(TraceTest):
+    def test_names_of_a_process_that_is_gone(self):
+        """It lives for a moment only, and is gone when the report is made."""
+        report = self.trace("--quiet", "--", pythons.system(), workload("culprit"), "re", 0.1).report
+        names = {f["name"] for b in report["blame"] for f in b["stack"] if f["kind"] == "python"}
+        self.assertIn("match", names)
