@@ -140,8 +140,8 @@ static __always_inline void look_at_waiter(struct pt_regs *ctx, const struct hit
 }
 
 /*
- * `ctx` is NULL in the scheduler, where each sleep of a semaphore's waiter comes by: then the stacks are those that were
- * seen when the thread came to the semaphore, unless that was free then.
+ * `ctx` is NULL in the scheduler, where each sleep of a semaphore's waiter comes by: then the stacks are those that
+ * were seen when the thread came to the semaphore, unless that was free then.
  */
 static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, __u64 address)
 {
@@ -316,7 +316,8 @@ static __always_inline void acquired(const struct hit *hit)
 	hit->lock->holder_slot = hit->slot;
 }
 
-/* A hold that others waited for in vain is told. A semaphore's waiters ask for nothing: there, 5 ms of waiting count. */
+/* A hold that others waited for in vain is told. A semaphore's waiters ask for nothing: there, 5 ms of waiting count.
+ */
 __attribute__((noinline)) int tell_hog(__u64 address, __u32 slot, __u64 now)
 {
 	struct hog hog = {.type = RECORD_HOG};

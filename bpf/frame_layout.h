@@ -22,8 +22,8 @@
 
 /* How a frame says which instruction it is at. The walk makes an offset from the start of the code object of each. */
 enum instruction_form {
-	INSTRUCTION_INDEX,         /* an int, taken as it is (f_lasti) */
-	INSTRUCTION_IN_CODE,       /* a pointer into the code object itself, whose instructions begin at `instructions` */
+	INSTRUCTION_INDEX,   /* an int, taken as it is (f_lasti) */
+	INSTRUCTION_IN_CODE, /* a pointer into the code object itself, whose instructions begin at `instructions` */
 	INSTRUCTION_BEHIND_POINTER /* a pointer into what the code object's field `instructions` points to */
 };
 
@@ -38,11 +38,12 @@ struct frame_layout {
 	__u32 previous, code; /* within a frame: pointers */
 	__u32 instruction;    /* within a frame */
 	__u32 owner;          /* within a frame: a byte that says whose it is */
-	__u32 foreign_owner;  /* frames with this owner, or a greater one, are no function's: skipped; they mark an entry */
+	__u32 foreign_owner; /* frames with this owner, or a greater one, are no function's: skipped; they mark an entry
+			      */
 	__u32 instruction_form;
-	__u32 instructions;            /* within a code object */
-	__u32 name, file, first_line;  /* within a code object: they tell whether it is still the same one */
-	__u32 interpreter;             /* within a thread state: a pointer to its interpreter */
+	__u32 instructions;           /* within a code object */
+	__u32 name, file, first_line; /* within a code object: they tell whether it is still the same one */
+	__u32 interpreter;            /* within a thread state: a pointer to its interpreter */
 };
 
 /* One function's frame as a walk found it. */

@@ -188,9 +188,8 @@ static __always_inline void left_cpu(struct thread *thread, struct task_struct *
 		return;
 	lock->holder_asleep_ns = now;
 	lock->holder_syscall = syscall;
-	thread->asleep_stack = any_stacks && lock->waiters
-				       ? look_at_running_holder(NULL, lock, thread->lock, task->tgid, syscall)
-				       : 0;
+	thread->asleep_stack =
+		any_stacks && lock->waiters ? look_at_running_holder(NULL, lock, thread->lock, task->tgid, syscall) : 0;
 }
 
 static __always_inline void came_back(struct thread *thread, struct task_struct *task)

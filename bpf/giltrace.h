@@ -32,16 +32,16 @@ struct thread {
 	__u8 among_waiters; /* the lock counts it in `waiters` */
 	__u8 pad[7];
 	__u32 failed_in_wait;
-	__u32 first_holder;                /* who held the lock when the wait began */
-	__u64 ended_ns;                    /* 0: it lives */
-	__u64 woken_at_start;              /* a semaphore's wait that began before the trace: when it ended */
-	__u64 waiting_since;               /* 0: it does not wait */
-	__u64 attempt_since;               /* when the sleep going on began */
-	__u64 attempt_switches;            /* the lock's `switches` then */
-	__u64 attempt_wall;                /* the lock's `wall_ns` then */
-	__u64 attempt_stack;               /* the holder's then */
-	__u32 attempt_holder;              /* who held the lock then; 0: unknown */
-	__u8 off_cpu_blocked;              /* asleep, not preempted */
+	__u32 first_holder;     /* who held the lock when the wait began */
+	__u64 ended_ns;         /* 0: it lives */
+	__u64 woken_at_start;   /* a semaphore's wait that began before the trace: when it ended */
+	__u64 waiting_since;    /* 0: it does not wait */
+	__u64 attempt_since;    /* when the sleep going on began */
+	__u64 attempt_switches; /* the lock's `switches` then */
+	__u64 attempt_wall;     /* the lock's `wall_ns` then */
+	__u64 attempt_stack;    /* the holder's then */
+	__u32 attempt_holder;   /* who held the lock then; 0: unknown */
+	__u8 off_cpu_blocked;   /* asleep, not preempted */
 	__u8 pad2[3];
 	__u64 charged_ns;                  /* of the wait going on: charged to holders already */
 	__u64 off_cpu_since;               /* 0: on a CPU, or not holding */
@@ -51,19 +51,19 @@ struct thread {
 	__s32 off_cpu_syscall;
 
 	/* Stacks, by their ids; 0: unknown. */
-	__u64 thread_state;  /* where the runtime keeps this thread's frames; 0: not found yet */
-	__u64 sleep_sample;  /* one of the timer's looks at the holder within the sleep that ends now */
-	__u64 asleep_stack;  /* its own when it fell asleep with the lock, and others waited */
-	__u64 taking_stack;  /* the holder's when it came to a semaphore */
-	__u64 seen_stack;    /* its own, when that was looked at last */
-	__u64 first_stack;   /* the holder's when the wait began */
-	__u64 waiter_stack;  /* its own, in the wait going on */
-	__u64 call_site;     /* the Python part of that: where it let go of the lock before */
-	__u64 release_stack; /* of the last release, if that was looked at */
-	__u64 release_ns;    /* when that was, if it was voluntary; else 0 */
-	__u64 release_weight;          /* how many releases it stands for */
-	__u64 pending_releases;        /* since the last that was looked at, and that nobody waited for, */
-	__u64 pending_held_ns;         /* and the holds that they ended */
+	__u64 thread_state;     /* where the runtime keeps this thread's frames; 0: not found yet */
+	__u64 sleep_sample;     /* one of the timer's looks at the holder within the sleep that ends now */
+	__u64 asleep_stack;     /* its own when it fell asleep with the lock, and others waited */
+	__u64 taking_stack;     /* the holder's when it came to a semaphore */
+	__u64 seen_stack;       /* its own, when that was looked at last */
+	__u64 first_stack;      /* the holder's when the wait began */
+	__u64 waiter_stack;     /* its own, in the wait going on */
+	__u64 call_site;        /* the Python part of that: where it let go of the lock before */
+	__u64 release_stack;    /* of the last release, if that was looked at */
+	__u64 release_ns;       /* when that was, if it was voluntary; else 0 */
+	__u64 release_weight;   /* how many releases it stands for */
+	__u64 pending_releases; /* since the last that was looked at, and that nobody waited for, */
+	__u64 pending_held_ns;  /* and the holds that they ended */
 	__u32 releases_until_look;
 	__u32 random;
 
@@ -99,24 +99,24 @@ struct lock {
 	__u32 last_tid;    /* the last thread that took it */
 	__u32 known;       /* an acquisition or a release was seen */
 	/* Hints about a semaphore, written by any thread. Since the last release: */
-	__u32 found_free;     /* the last thread that found it free; 0: none */
-	__u32 woken;          /* the last thread that woke up to take it; 0: none */
-	__u64 acquired_ns;    /* when `holder` took it */
-	__u64 released_ns;    /* the last release; 0: none seen */
-	__u64 switches;       /* how often another thread took it than the one before */
-	__s64 interpreter;    /* its id; -1: unknown */
-	__u64 requested_ns;   /* when, since it was taken, a waiter first asked the holder to let go; 0: none did */
-	__u32 waiters;        /* threads that wait now */
-	__u32 most_waiters;   /* at once, since it was taken */
-	__u64 wait_began_ns;  /* since when somebody waits; good while `waiters` is not 0 */
+	__u32 found_free;    /* the last thread that found it free; 0: none */
+	__u32 woken;         /* the last thread that woke up to take it; 0: none */
+	__u64 acquired_ns;   /* when `holder` took it */
+	__u64 released_ns;   /* the last release; 0: none seen */
+	__u64 switches;      /* how often another thread took it than the one before */
+	__s64 interpreter;   /* its id; -1: unknown */
+	__u64 requested_ns;  /* when, since it was taken, a waiter first asked the holder to let go; 0: none did */
+	__u32 waiters;       /* threads that wait now */
+	__u32 most_waiters;  /* at once, since it was taken */
+	__u64 wait_began_ns; /* since when somebody waits; good while `waiters` is not 0 */
 	/* Runs while anybody waits, at one n-th of the speed of time where n wait: see lifecycle.h. */
 	__u64 wall_ns, wall_since;
 	/* The last look of a waiter at the stack of the holder in its present hold; 0: none. */
 	__u64 holder_stack;
 	struct sample samples[SAMPLES]; /* the last looks of the timer, on the holder's own CPU, in turn */
 	__u32 next_sample;
-	__s32 holder_syscall; /* in which the holder sleeps; -1: none */
-	__u64 holder_asleep_ns; /* since when */
+	__s32 holder_syscall;      /* in which the holder sleeps; -1: none */
+	__u64 holder_asleep_ns;    /* since when */
 	__u64 load_bias;           /* of the file that it was met through */
 	__u64 interpreter_address; /* 0: unknown */
 	__u64 attempts[ATTEMPTS_BUCKETS];
@@ -275,8 +275,8 @@ struct hog {
 };
 
 /*
- * A holder sleeps for a moment in the runtime's own mutex whenever somebody looks at the lock just then: what is shorter
- * tells nothing of its code.
+ * A holder sleeps for a moment in the runtime's own mutex whenever somebody looks at the lock just then: what is
+ * shorter tells nothing of its code.
  */
 #define ASLEEP_NS 50000
 

@@ -20,9 +20,10 @@ struct charge {
 };
 
 /*
- * The time in which anybody waited, shared by those who do: the lock's `wall_ns` advances by 1/n of the time that passes
- * while n wait. What it advances by during each one's sleep adds up, over all, to that time. (A semaphore's waiters
- * come and go at the same time: `waiters` must not lose count of them; that the time may be a little off does not add up.)
+ * The time in which anybody waited, shared by those who do: the lock's `wall_ns` advances by 1/n of the time that
+ * passes while n wait. What it advances by during each one's sleep adds up, over all, to that time. (A semaphore's
+ * waiters come and go at the same time: `waiters` must not lose count of them; that the time may be a little off does
+ * not add up.)
  */
 HISTOGRAM_INLINE void advance_wall(struct lock *lock, __u64 now)
 {
@@ -95,8 +96,7 @@ HISTOGRAM_INLINE __u64 pick_sample(const struct lock *lock, __u32 tid, __u64 sin
 HISTOGRAM_INLINE void look_back(const struct lock *lock, struct thread *thread, __u64 now)
 {
 	if (thread->attempt_since)
-		thread->sleep_sample =
-			pick_sample(lock, thread->attempt_holder, thread->attempt_since, now, now >> 4);
+		thread->sleep_sample = pick_sample(lock, thread->attempt_holder, thread->attempt_since, now, now >> 4);
 }
 
 /*
@@ -126,8 +126,8 @@ HISTOGRAM_INLINE struct charge end_sleep(struct lock *lock, struct thread *threa
 }
 
 /*
- * The thread found the lock held by `holder` (0: unknown), who runs `stack` (0: unknown), and goes to sleep. When it has
- * slept in this wait before, that attempt failed; one that began before the trace is not counted.
+ * The thread found the lock held by `holder` (0: unknown), who runs `stack` (0: unknown), and goes to sleep. When it
+ * has slept in this wait before, that attempt failed; one that began before the trace is not counted.
  */
 HISTOGRAM_INLINE struct charge on_blocked(struct lock *lock, struct thread *thread, __u64 now, __u32 holder,
 					  __u64 stack)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* Which processes are traced: they come with the trace, by fork, by exec or by their first hit, and go when they end. */
+/* Which processes are traced: they come with the trace, by fork, by exec or by their first hit, and go when they end.
+ */
 #ifndef GILTRACE_PROCESS_BPF_H
 #define GILTRACE_PROCESS_BPF_H
 
@@ -57,8 +58,7 @@ static __always_inline void end_process(__u32 tgid, struct traced_process *proce
 {
 	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++) {
 		struct lock_key key = {.address = process->locks[i], .tgid = tgid};
-		struct past_lock_key past = {
-			.address = key.address, .tgid = tgid, .instance = process->instance};
+		struct past_lock_key past = {.address = key.address, .tgid = tgid, .instance = process->instance};
 		struct lock *lock = bpf_map_lookup_elem(&locks, &key);
 
 		if (lock && bpf_map_update_elem(&past_locks, &past, lock, BPF_ANY))

@@ -29,10 +29,10 @@
 #define MAX_PAIRS   16384
 
 /* What stacks need, when they are asked for. */
-#define MAX_RELEASES  8192
-#define MAX_TOLD      16384 /* stacks; those that are forgotten are told again */
-#define MAX_WALKS     64    /* at the same time, those of preempted threads among them */
-#define STACKS_BYTES  (1U << 19)
+#define MAX_RELEASES 8192
+#define MAX_TOLD     16384 /* stacks; those that are forgotten are told again */
+#define MAX_WALKS    64    /* at the same time, those of preempted threads among them */
+#define STACKS_BYTES (1U << 19)
 
 /* Of the given processes, and of those that the other scopes find. */
 #define GIVEN_LOCKS     64
@@ -353,8 +353,8 @@ static int note_threads(struct capture *capture)
 }
 
 /*
- * From here on the process is traced. `load_bias` as in struct traced_process; `given`: the process object lives as long
- * as the capture.
+ * From here on the process is traced. `load_bias` as in struct traced_process; `given`: the process object lives as
+ * long as the capture.
  */
 static int begin_tracing(struct capture *capture, const struct process *process, uint64_t load_bias, bool given)
 {
@@ -441,7 +441,7 @@ static size_t mark_descendants(const struct capture *capture, const struct proce
 
 		if (!marked[i] && (is_given(capture, wanted.pid) || (parent && marked[parent - list]))) {
 			marked[i] = true;
-			new++;
+			new ++;
 		}
 	}
 	return new;
@@ -474,7 +474,8 @@ int capture__attach_scope(struct capture *capture)
 	return capture->scope == TRACE_GIVEN ? 0 : for_scope(capture, look);
 }
 
-/* Descendants, with a runtime or without: one that has none may start others that do. Forks in between are found again. */
+/* Descendants, with a runtime or without: one that has none may start others that do. Forks in between are found again.
+ */
 static int begin_descendant(struct capture *capture, const struct process *process)
 {
 	if (is_traced(capture, process__pid(process)))

@@ -23,7 +23,7 @@ struct capture_options {
 	enum trace_level level;
 	enum trace_scope scope;
 	enum trace_stacks stacks;
-	uint32_t depth; /* Python frames of a stack that are read, 1 to PYTHON_DEPTH; 0: as many as can be */
+	uint32_t depth;       /* Python frames of a stack that are read, 1 to PYTHON_DEPTH; 0: as many as can be */
 	bool started;         /* the given processes are held before their runtime's first step */
 	bool unfiltered;      /* let probes hit in every process that has the file: for many processes of one file */
 	uint32_t max_threads; /* slots for threads that live at the same time; 0: enough for processes with `threads` */
@@ -39,8 +39,8 @@ enum capture_end { CAPTURE_TIME, CAPTURE_STOPPED, CAPTURE_EXITED, CAPTURE_EXECED
 int capture__open(const struct capture_options *options, struct capture **out, char *why, size_t why_size);
 
 /*
- * Puts the probes of the plan into a process that is to be traced; once for each of several. `process` must live as long
- * as the capture. -ESRCH: it is gone.
+ * Puts the probes of the plan into a process that is to be traced; once for each of several. `process` must live as
+ * long as the capture. -ESRCH: it is gone.
  */
 int capture__attach(struct capture *capture, const struct process *process, const struct probe_plan *plan, char *why,
 		    size_t why_size);

@@ -62,8 +62,7 @@ static void fill_open(struct trace_open *open, const struct thread *thread, cons
 static bool read_lock(const struct capture *capture, const struct thread *thread, struct lock *lock)
 {
 	struct lock_key key = {.address = thread->lock, .tgid = thread->tgid};
-	struct past_lock_key past = {
-		.address = thread->lock, .tgid = thread->tgid, .instance = thread->instance};
+	struct past_lock_key past = {.address = thread->lock, .tgid = thread->tgid, .instance = thread->instance};
 
 	return (!bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.locks), &key, lock) &&
 		lock->instance == thread->instance) ||
@@ -220,7 +219,8 @@ static bool has_process(const struct trace *trace, uint32_t number)
 	return false;
 }
 
-static int add_lock(struct capture *capture, struct trace *trace, uint64_t address, uint32_t pid, const struct lock *lock)
+static int add_lock(struct capture *capture, struct trace *trace, uint64_t address, uint32_t pid,
+		    const struct lock *lock)
 {
 	struct life *life = lives__get(&capture->lives, pid, lock->instance);
 	struct trace_gil *gil = trace__add_gil(trace);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finding runtimes in processes that were not given: those that are there when the trace begins, and those that programs
- * bring along which are executed meanwhile. Each file is looked at once.
+ * Finding runtimes in processes that were not given: those that are there when the trace begins, and those that
+ * programs bring along which are executed meanwhile. Each file is looked at once.
  */
 #ifndef GILTRACE_CAPTURE_DISCOVERY_H
 #define GILTRACE_CAPTURE_DISCOVERY_H

@@ -63,25 +63,25 @@ static int add_release(struct capture *capture, const struct release_key *key, c
 }
 
 /*
- * For each of the two maps: moves the entries that are not of this epoch. Bounded by the size of the map, for the kernel
- * side adds entries meanwhile. What finds no memory is counted as lost.
+ * For each of the two maps: moves the entries that are not of this epoch. Bounded by the size of the map, for the
+ * kernel side adds entries meanwhile. What finds no memory is counted as lost.
  */
-#define DRAIN(capture, map, key_type, value_type, now, add, lost_count)                 \
-	do {                                                                            \
-		int fd = bpf_map__fd((capture)->bpf->maps.map);                         \
-		uint32_t limit = bpf_map__max_entries((capture)->bpf->maps.map);        \
-		key_type key, next;                                                     \
-		value_type value;                                                       \
-		bool more = !bpf_map_get_next_key(fd, NULL, &key);                      \
-                                                                                        \
-		for (uint32_t i = 0; more && i < 2 * limit; i++, key = next) {          \
-			more = !bpf_map_get_next_key(fd, &key, &next);                  \
-			if (key.epoch == (now))                                         \
-				continue;                                               \
+#define DRAIN(capture, map, key_type, value_type, now, add, lost_count)                            \
+	do {                                                                                       \
+		int fd = bpf_map__fd((capture)->bpf->maps.map);                                    \
+		uint32_t limit = bpf_map__max_entries((capture)->bpf->maps.map);                   \
+		key_type key, next;                                                                \
+		value_type value;                                                                  \
+		bool more = !bpf_map_get_next_key(fd, NULL, &key);                                 \
+                                                                                                   \
+		for (uint32_t i = 0; more && i < 2 * limit; i++, key = next) {                     \
+			more = !bpf_map_get_next_key(fd, &key, &next);                             \
+			if (key.epoch == (now))                                                    \
+				continue;                                                          \
 			if (bpf_map_lookup_elem(fd, &key, &value) || add((capture), &key, &value)) \
-				(lost_count)++;                                         \
-			bpf_map_delete_elem(fd, &key);                                  \
-		}                                                                       \
+				(lost_count)++;                                                    \
+			bpf_map_delete_elem(fd, &key);                                             \
+		}                                                                                  \
 	} while (0)
 
 static void compact(struct capture *capture)
@@ -104,11 +104,10 @@ void drain__all(struct capture *capture)
 	capture->bpf->bss->epoch = now;
 	capture->bpf->bss->entries = 0;
 	if (wait_for_programs(capture))
-		return; /* they stay where they are, and come with the next epoch */
+		return;                            /* they stay where they are, and come with the next epoch */
 	ring_buffer__consume(capture->stack_ring); /* what entries name was told before */
 	ring_buffer__consume(capture->ring);
 	DRAIN(capture, pairs, struct pair_key, struct pair, now, add_pair, capture->harvested->lost.pairs);
-	DRAIN(capture, releases, struct release_key, struct release, now, add_release,
-	      capture->harvested->lost.stacks);
+	DRAIN(capture, releases, struct release_key, struct release, now, add_release, capture->harvested->lost.stacks);
 	compact(capture);
 }

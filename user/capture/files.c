@@ -140,7 +140,8 @@ static uint32_t most(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-/* How much of a frame and of a code object must be read for their fields; 0 when that is more than there is room for. */
+/* How much of a frame and of a code object must be read for their fields; 0 when that is more than there is room for.
+ */
 static void fill_sizes(struct file_plan *plan)
 {
 	const struct frame_layout *frames = &plan->frames;
@@ -184,8 +185,7 @@ static int add_file(struct files *files, const struct probe_plan *plan, char *wh
 	uint32_t number = (uint32_t)files->count;
 	int err;
 
-	if (number >= MAX_PLANS || files->site_count + plan->site_count > MAX_SITES ||
-	    (number && !files->multi)) {
+	if (number >= MAX_PLANS || files->site_count + plan->site_count > MAX_SITES || (number && !files->multi)) {
 		snprintf(why, why_size, "%s: %s", plan->file.path,
 			 files->multi ? "too many different interpreters are traced already"
 				      : "this kernel can trace one interpreter's file at a time (6.10 or later: more)");

@@ -22,8 +22,8 @@ struct files *files__new(struct giltrace_bpf *bpf, bool multi, enum trace_level 
 void files__free(struct files *files); /* detaches; takes NULL */
 
 /*
- * Probes the plan's file, for one process (`only` is its pid) or for every process that has it mapped (0), unless that is
- * done already. `path` opens the file. 0; -ENOTSUP: the plan lacks what the level needs; -ENOSPC: too many files or
+ * Probes the plan's file, for one process (`only` is its pid) or for every process that has it mapped (0), unless that
+ * is done already. `path` opens the file. 0; -ENOTSUP: the plan lacks what the level needs; -ENOSPC: too many files or
  * sites; else the kernel's -errno; `why` gets one line.
  */
 int files__attach(struct files *files, const struct probe_plan *plan, pid_t only, const char *path, char *why,

@@ -38,7 +38,8 @@ bool links__multi_supported(void);
 /* Before loading: chooses the programs that will be attached, and how. */
 void links__prepare(struct giltrace_bpf *bpf, bool multi);
 
-/* Attaches probes at the sites of `path` for one process, or for all (`only` is 0). 0 or -errno with nothing attached. */
+/* Attaches probes at the sites of `path` for one process, or for all (`only` is 0). 0 or -errno with nothing attached.
+ */
 int links__attach(struct links *links, struct giltrace_bpf *bpf, bool multi, pid_t only, const char *path,
 		  const struct link_site *sites, size_t count);
 

@@ -16,9 +16,9 @@ struct life {
 	uint32_t pid, instance; /* which name it to the kernel side */
 	uint32_t parent;        /* a pid; 0: unknown */
 	uint32_t pid_in_namespace;
-	uint64_t began_ns, ended_ns; /* 0: it goes on */
-	bool execed;                 /* it ended by another program's beginning in it */
-	char *exe;                   /* owned; NULL: unknown */
+	uint64_t began_ns, ended_ns;   /* 0: it goes on */
+	bool execed;                   /* it ended by another program's beginning in it */
+	char *exe;                     /* owned; NULL: unknown */
 	const struct process *process; /* of one that was given; else NULL */
 	struct process *opened;        /* of another one, once a stack of it had to be named; owned */
 	uint64_t load_bias;            /* of one that was given: where it has its runtime's file */

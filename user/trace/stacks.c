@@ -157,7 +157,8 @@ static int append_frame(struct stacks *stacks, const struct trace_frame *frame)
 {
 	struct trace_frame copy = *frame;
 
-	if (stacks->frame_count >= UINT32_MAX - 1 || !reserve((void **)&stacks->frames, &stacks->frame_room, stacks->frame_count, 1, sizeof(copy)))
+	if (stacks->frame_count >= UINT32_MAX - 1 ||
+	    !reserve((void **)&stacks->frames, &stacks->frame_room, stacks->frame_count, 1, sizeof(copy)))
 		return -ENOMEM;
 	copy.name = strdup(frame->name);
 	copy.file = frame->file ? strdup(frame->file) : NULL;

@@ -79,8 +79,7 @@ static void *append(void **array, size_t *count, size_t size)
 
 struct trace_process *trace__add_process(struct trace *trace)
 {
-	struct trace_process *process =
-		append((void **)&trace->processes, &trace->process_count, sizeof(*process));
+	struct trace_process *process = append((void **)&trace->processes, &trace->process_count, sizeof(*process));
 
 	if (process)
 		process->runtime = process->design = "";
@@ -138,12 +137,12 @@ int trace__add_hog(struct trace *trace, const struct trace_hog *hog)
 }
 
 /* Moving empties what is left behind, so that nothing is freed twice. */
-#define MOVE(into, from, add, list, count)                              \
-	for (; (from)->count; (from)->count--) {                        \
-		void *element = add(into);                              \
-                                                                        \
-		if (!element)                                           \
-			return -ENOMEM;                                 \
+#define MOVE(into, from, add, list, count)                                                \
+	for (; (from)->count; (from)->count--) {                                          \
+		void *element = add(into);                                                \
+                                                                                          \
+		if (!element)                                                             \
+			return -ENOMEM;                                                   \
 		memcpy(element, &(from)->list[(from)->count - 1], sizeof(*(from)->list)); \
 	}
 

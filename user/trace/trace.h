@@ -58,9 +58,9 @@ struct trace_open {
 struct trace_process {
 	uint32_t number; /* which of the trace's processes: of several with one pid, which. In the order of beginning */
 	uint32_t pid;
-	uint32_t pid_in_namespace; /* as it knows itself; 0: the same */
-	uint32_t parent;           /* the pid of the one that started it; 0: unknown */
-	char *exe;                 /* owned; NULL: unknown */
+	uint32_t pid_in_namespace;    /* as it knows itself; 0: the same */
+	uint32_t parent;              /* the pid of the one that started it; 0: unknown */
+	char *exe;                    /* owned; NULL: unknown */
 	const char *runtime, *design; /* as in trace_target */
 	char version[32];
 	uint64_t start_ns, duration_ns;
@@ -111,9 +111,9 @@ struct trace_blame {
 };
 
 /*
- * What a thread did at one place where it lets go of the lock. Those releases that somebody waited for are looked at one
- * by one; of the others some stand for all, so that `releases`, `held_ns` and `outside_ns` add up to the thread's, but
- * are estimates of a place.
+ * What a thread did at one place where it lets go of the lock. Those releases that somebody waited for are looked at
+ * one by one; of the others some stand for all, so that `releases`, `held_ns` and `outside_ns` add up to the thread's,
+ * but are estimates of a place.
  */
 struct trace_release_point {
 	uint32_t process, pid, tid;
@@ -133,8 +133,8 @@ struct trace_hog {
 	uint32_t stack;    /* while others waited; or at the release */
 	uint64_t start_ns; /* the acquisition; CLOCK_MONOTONIC */
 	uint64_t held_ns;
-	uint64_t request_to_drop_ns; /* from the drop request to the release */
-	uint32_t waiters;            /* the most that waited at the same time */
+	uint64_t request_to_drop_ns;      /* from the drop request to the release */
+	uint32_t waiters;                 /* the most that waited at the same time */
 	uint64_t runnable_ns, blocked_ns; /* parts of held_ns; the rest was on a CPU */
 	int32_t syscall;                  /* in which it slept the longest while holding; -1: none */
 	uint64_t syscall_ns;              /* of blocked_ns, in that one */
@@ -142,10 +142,10 @@ struct trace_hog {
 
 /* How well stacks could be read. */
 struct trace_stack_quality {
-	uint64_t walks;   /* attempts to read a Python stack */
-	uint64_t torn;    /* it changed all the time while it was read, or led nowhere; not used */
-	uint64_t missing; /* nothing told where the thread's stack is */
-	uint64_t cut;     /* deeper than is read; the frames nearest to the leaf are known */
+	uint64_t walks;       /* attempts to read a Python stack */
+	uint64_t torn;        /* it changed all the time while it was read, or led nowhere; not used */
+	uint64_t missing;     /* nothing told where the thread's stack is */
+	uint64_t cut;         /* deeper than is read; the frames nearest to the leaf are known */
 	uint64_t frames_gone; /* frames whose code had been freed when it was to be named */
 };
 
@@ -178,11 +178,11 @@ struct trace_probes {
 struct trace_lost {
 	uint64_t events; /* records that found the ring full */
 	uint64_t stacks;
-	uint64_t threads; /* events of threads that found no free slot */
-	uint64_t probes;  /* probe hits that the kernel skipped, and events that made no sense */
-	uint64_t gils;    /* events of locks that found no free slot */
+	uint64_t threads;   /* events of threads that found no free slot */
+	uint64_t probes;    /* probe hits that the kernel skipped, and events that made no sense */
+	uint64_t gils;      /* events of locks that found no free slot */
 	uint64_t processes; /* processes that found no free slot, or whose runtime could not be probed */
-	uint64_t pairs;   /* waits whose waiter x holder pair found no room */
+	uint64_t pairs;     /* waits whose waiter x holder pair found no room */
 };
 
 struct trace {
@@ -219,12 +219,13 @@ struct trace_thread *trace__add_thread(struct trace *trace);
 struct trace_blame *trace__add_blame(struct trace *trace);
 struct trace_release_point *trace__add_release_point(struct trace *trace);
 
-/* Keeps a hold if it is among the worst: those whose time from the drop request to the drop is the longest. 0, -ENOMEM. */
+/* Keeps a hold if it is among the worst: those whose time from the drop request to the drop is the longest. 0, -ENOMEM.
+ */
 int trace__add_hog(struct trace *trace, const struct trace_hog *hog);
 
 /*
- * Moves the processes, locks, threads, blame, release points, hogs and stacks of another trace to this one, which has no
- * stacks yet. 0, or -ENOMEM with a part moved.
+ * Moves the processes, locks, threads, blame, release points, hogs and stacks of another trace to this one, which has
+ * no stacks yet. 0, or -ENOMEM with a part moved.
  */
 int trace__move(struct trace *into, struct trace *from);
 
@@ -254,7 +255,8 @@ const char *trace__thread_name(const struct trace *trace, uint32_t process, uint
 /* How long the lock's process was traced, in ns. */
 uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil);
 
-/* Held time (open parts included) over the time that the lock's process was traced, in [0, 1]; mean number of waiters. */
+/* Held time (open parts included) over the time that the lock's process was traced, in [0, 1]; mean number of waiters.
+ */
 double trace__utilisation(const struct trace *trace, const struct trace_gil *gil);
 double trace__saturation(const struct trace *trace, const struct trace_gil *gil);
 
