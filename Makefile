@@ -12,7 +12,7 @@ OPTIMISE ?= -O2 -g
 SANITIZE ?=
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DGILTRACE_VERSION='"$(VERSION)"' $(WARNINGS) $(OPTIMISE) $(SANITIZE) \
 	-I. -I$(BUILD) -MMD -MP $(CFLAGS)
-LIBRARIES := -lbpf -ldw -lelf -lz -lcapstone -ljansson -lpthread -lm
+LIBRARIES := -lbpf -ldw -lelf -lz -ljansson -lpthread -lm
 
 LIBRARY_SOURCES  := $(wildcard user/*/*.c)
 GILTRACE_SOURCES := $(wildcard tools/giltrace/*.c)
@@ -36,6 +36,7 @@ $(BUILD)/giltrace.bpf.o: bpf/giltrace.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.
 	@mkdir -p $(@D)
 	@echo "  BPF  $<"
 	@$(CLANG) -g -O2 -Wall -Wextra -Wno-unused-parameter -Werror -target bpf -D__TARGET_ARCH_x86 -Ivmlinux -Ibpf -c $< -o $@
+	@llvm-strip -g $@ # the types are in .BTF; this is what debuggers read
 
 $(BUILD)/giltrace.skel.h: $(BUILD)/giltrace.bpf.o
 	@$(BPFTOOL) gen skeleton $< name giltrace_bpf > $@.new
@@ -122,7 +123,7 @@ fuzz: fuzz-locator fuzz-toygil
 fuzz-locator: deps $(BUILD)/giltrace.skel.h
 	sh tests/install-deps.sh fuzz
 	sh tests/fuzz/locator-seeds.sh $(BUILD)/fuzz/locator-corpus
-	$(CLANG) $(FUZZ_FLAGS) tests/fuzz/fuzz_locator.c $(FUZZ_LOCATOR) -ldw -lelf -lcapstone -o $(BUILD)/fuzz/locator
+	$(CLANG) $(FUZZ_FLAGS) tests/fuzz/fuzz_locator.c $(FUZZ_LOCATOR) -ldw -lelf -o $(BUILD)/fuzz/locator
 	$(BUILD)/fuzz/locator $(FUZZ_LENGTH) -timeout=2 -max_len=65536 $(BUILD)/fuzz/locator-corpus
 
 fuzz-toygil: deps $(BUILD)/bin/toygil

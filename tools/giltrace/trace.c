@@ -125,30 +125,31 @@ static int add_process(struct session *session, pid_t pid)
 	return err;
 }
 
-/* The runtime of the process added last. With --follow a process may do without: its children may have one. */
-static int make_plan(struct session *session)
+/* The runtime of the process with this index. With --follow a process may do without: its children may have one. */
+static int make_plan(struct session *session, size_t index)
 {
-	size_t last = session->process_count - 1;
 	struct probe_plan *plan = malloc(sizeof(*plan));
-	int err = plan ? runtime__plan(session->processes[last], plan, session->why, WHY_SIZE) : -ENOMEM;
+	int err = plan ? runtime__plan(session->processes[index], plan, session->why, WHY_SIZE) : -ENOMEM;
 
 	if (!err) {
-		session->plans[last] = plan;
+		session->plans[index] = plan;
 		return 0;
 	}
 	free(plan);
 	return err == -ENOENT && session->options->scope == TRACE_CHILDREN ? 0 : err;
 }
 
+/* The kernel side is loaded first: that takes the most memory, and what the search for runtimes needs comes on top. */
 static int find_running(struct session *session)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < session->options->pid_count; i++) {
+	for (size_t i = 0; !err && i < session->options->pid_count; i++)
 		err = add_process(session, session->options->pids[i]);
-		err = err ? err : make_plan(session);
-	}
-	return err ? err : open_capture(session);
+	err = err ? err : open_capture(session);
+	for (size_t i = 0; !err && i < session->process_count; i++)
+		err = make_plan(session, i);
+	return err;
 }
 
 /*

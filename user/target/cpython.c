@@ -249,6 +249,8 @@ static int make_plan(struct build *build)
 	if (err)
 		return err;
 	err = disassembly__open(build->image, &build->disassembly);
+	if (err == -ELIBACC)
+		return build__refuse(build, err, "cannot be searched for probe sites without libcapstone: install it");
 	err = err ? err : check_version(build);
 	if (!err && build->plan->cpython.version < 0x0300) {
 		err = build__find_ticks(build);

@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/target/capstone_library.h"
+
 #define INSTRUCTION_REGISTERS 16
 #define MAX_FUNCTION          (2UL << 20)
 #define MAX_IN_ALL            (8UL << 20)
 
 struct disassembly {
 	struct elf_image *image;
+	const struct capstone_library *capstone;
 	csh plain, detailed; /* two handles: an instruction's detail is allocated with it */
 	csh current;
 	cs_insn *plain_instruction, *detailed_instruction, *instruction;
@@ -23,12 +26,12 @@ struct disassembly {
 	uint64_t budget; /* bytes that may still be disassembled */
 };
 
-static int open_handle(csh *handle, cs_insn **instruction, bool operands)
+static int open_handle(const struct capstone_library *capstone, csh *handle, cs_insn **instruction, bool operands)
 {
-	if (cs_open(CS_ARCH_X86, CS_MODE_64, handle) != CS_ERR_OK)
+	if (capstone->open(CS_ARCH_X86, CS_MODE_64, handle) != CS_ERR_OK)
 		return -ENOMEM;
-	cs_option(*handle, CS_OPT_DETAIL, operands ? CS_OPT_ON : CS_OPT_OFF);
-	*instruction = cs_malloc(*handle);
+	capstone->option(*handle, CS_OPT_DETAIL, operands ? CS_OPT_ON : CS_OPT_OFF);
+	*instruction = capstone->malloc(*handle);
 	return *instruction ? 0 : -ENOMEM;
 }
 
@@ -41,8 +44,12 @@ int disassembly__open(struct elf_image *image, struct disassembly **out)
 		return -ENOMEM;
 	disassembly->image = image;
 	disassembly->budget = MAX_IN_ALL;
-	err = open_handle(&disassembly->plain, &disassembly->plain_instruction, false);
-	err = err ? err : open_handle(&disassembly->detailed, &disassembly->detailed_instruction, true);
+	disassembly->capstone = capstone_library__get();
+	err = disassembly->capstone ? 0 : -ELIBACC;
+	err = err ? err
+		  : open_handle(disassembly->capstone, &disassembly->plain, &disassembly->plain_instruction, false);
+	err = err ? err
+		  : open_handle(disassembly->capstone, &disassembly->detailed, &disassembly->detailed_instruction, true);
 	if (err) {
 		disassembly__close(disassembly);
 		return err;
@@ -56,13 +63,13 @@ void disassembly__close(struct disassembly *disassembly)
 	if (!disassembly)
 		return;
 	if (disassembly->plain_instruction)
-		cs_free(disassembly->plain_instruction, 1);
+		disassembly->capstone->free(disassembly->plain_instruction, 1);
 	if (disassembly->detailed_instruction)
-		cs_free(disassembly->detailed_instruction, 1);
+		disassembly->capstone->free(disassembly->detailed_instruction, 1);
 	if (disassembly->plain)
-		cs_close(&disassembly->plain);
+		disassembly->capstone->close(&disassembly->plain);
 	if (disassembly->detailed)
-		cs_close(&disassembly->detailed);
+		disassembly->capstone->close(&disassembly->detailed);
 	free(disassembly->bytes);
 	free(disassembly);
 }
@@ -97,8 +104,8 @@ int disassembly__start(struct disassembly *disassembly, const struct address_ran
 const cs_insn *disassembly__next(struct disassembly *disassembly)
 {
 	while (disassembly->left) {
-		if (cs_disasm_iter(disassembly->current, &disassembly->at, &disassembly->left, &disassembly->address,
-				   disassembly->instruction))
+		if (disassembly->capstone->disasm_iter(disassembly->current, &disassembly->at, &disassembly->left,
+						       &disassembly->address, disassembly->instruction))
 			return disassembly->instruction;
 		/* Unknown to this capstone: x86 code falls into step again within a few instructions. */
 		disassembly->at++;
@@ -160,7 +167,8 @@ bool disassembly__writes(const struct disassembly *disassembly, const cs_insn *i
 	cs_regs read, written;
 	uint8_t read_count, written_count;
 
-	if (cs_regs_access(disassembly->current, instruction, read, &read_count, written, &written_count))
+	if (disassembly->capstone->regs_access(disassembly->current, instruction, read, &read_count, written,
+					       &written_count))
 		return true;
 	for (uint8_t i = 0; i < written_count; i++)
 		if (whole_register(written[i]) == reg)
