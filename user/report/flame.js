@@ -44,7 +44,7 @@
 				index: index, kind: field[0], upper: field[0][0] === "u", level: +field[1],
 				ns: +field[2], count: +field[3], wall: +(field[4] || field[2]), names: fixed ? null : field.slice(5),
 				fixed: fixed, own: null, element: fixed, text: null, at: "",
-				parent: null, end: 0, start: NaN, left: NaN, width: NaN, top: 0, seen: true, shown: true, matches: false
+				parent: null, end: 0, start: NaN, left: NaN, width: NaN, top: 0, below: false, seen: true, shown: true, matches: false
 			};
 
 			if (fixed) {
@@ -163,6 +163,7 @@
 		frames.forEach(function (frame) {
 			var below = isAncestor(frame, root), within = frame.index >= root.index && frame.index < root.end;
 
+			frame.below = below;
 			frame.seen = below || (within && (state.waiters || !frame.upper));
 			frame.left = MARGIN + (below ? 0 : (frame.start - root.start) * scale);
 			frame.width = below || frame === root ? room : weight(frame) * scale;
@@ -198,11 +199,14 @@
 		frame.own = null;
 	}
 
-	/* Puts a frame that was made where those of the file have theirs: counted from where `base` begins. */
+	/* Puts a frame that was made where those of the file have theirs, counted from where `base` begins. What is below the
+	 * zoomed frame is as wide as that: so no number is large. */
 	function put(frame, base, scale) {
-		var left = ((frame.start - base.start) * scale).toFixed(3), top = (rowsInFile - frame.level) * ROW;
-		var right = (+left + (weight(frame) * scale || UNITS)).toFixed(3), bottom = top + ROW - 1;
-		var points = [left, top, right, top, right, bottom, left, bottom].join(" ");
+		var place = frame.below ? frames[state.zoom] : frame, left = (place.start - base.start) * scale;
+		var right = left + (weight(place) * scale || UNITS), top = (rowsInFile - frame.level) * ROW, bottom = top + ROW - 1;
+		var points = [left, top, right, top, right, bottom, left, bottom].map(function (number) {
+			return number.toFixed(3);
+		}).join(" ");
 
 		if (frame.at !== points)
 			frame.own.setAttribute("points", points);
@@ -321,11 +325,9 @@
 
 	/* What is below the zoomed frame, and what was searched. */
 	function dress() {
-		var root = frames[state.zoom];
-
 		dressed.splice(0).forEach(function (one) { one.element.classList.remove(one.name); });
 		frames.forEach(function (frame) {
-			if (isAncestor(frame, root))
+			if (frame.below)
 				mark(frame, "below");
 			if (frame.matches)
 				mark(frame, "match");
