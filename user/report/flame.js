@@ -1,6 +1,12 @@
 /*
- * The interactive part of a flame graph. Everything it knows it reads from the elements: figures from their attributes,
- * names from their titles; names only ever become text. It asks nobody for anything.
+ * The interactive part of a flame graph. Everything it knows it reads from the document: figures from the table in
+ * #figures, names from there or from the titles of what is drawn; names only ever become text. It asks nobody for
+ * anything.
+ *
+ * A zoom has to be fast with tens of thousands of frames, so it touches few elements. Boxes stand in a drawing of
+ * their own (#graph) at fixed places, and a zoom changes which part of it is seen, by its viewBox. What has to keep its
+ * shape is made anew for each view, over it: labels, edges, textures, and marks where frames are too narrow for an element.
+ * Those get theirs (#made) when a zoom makes them wide enough.
  *
  * The state (zoom, search, switches) is in the URL's fragment, so that a view can be linked to and "back" goes back.
  */
@@ -8,32 +14,63 @@
 	"use strict";
 
 	var SVG = "http://www.w3.org/2000/svg", HTML = "http://www.w3.org/1999/xhtml";
-	var MARGIN = 12, HEAD = 112, BAR = 40, ROW = 20, NARROWEST = 0.1, FEWEST = 3;
+	var MARGIN = 12, HEAD = 112, BAR = 40, ROW = 20;
+	var NARROWEST = 0.5, NARROW_GAP = 0.25, LEFT_OUT = 0.1, EDGED = 3, FEWEST = 3;
+	var UNITS = 1176;  /* how wide #graph is, in its own units */
+	var DEEPEST = 256; /* so far the 7 digits of a place in #graph are enough for a zoom */
 
 	var svg = document.currentScript ? document.currentScript.ownerSVGElement : document.documentElement;
-	var elements = Array.prototype.slice.call(svg.querySelectorAll("#frames > g"));
 	var counted = svg.getAttribute("data-counted"), unit = svg.getAttribute("data-unit");
-	var frames = elements.map(read);
+	var graph = part("graph"), drawn = part("drawn"), made = part("made"), labels = part("labels");
+	var frames = readFrames();
+	var rowsInFile = frames.reduce(function (most, frame) { return frame.upper ? most : Math.max(most, frame.level); }, 1);
 	var hasWall = svg.hasAttribute("data-has-wall");
 	var hasWaiters = frames.some(function (frame) { return frame.upper; });
 	var state = {zoom: 0, search: "", icicle: false, wall: false, waiters: false};
-	var width = 0, character = 7.3, current = 0, controls = {}, tip, tipBox;
+	var width = 0, character = 7.3, current = 0, tallest = 0, startsOfWall, dressed = [], hushed, controls = {}, tip, tipBox;
 
 	/* ---- what there is ---- */
 
-	function read(element, index) {
-		var title = element.firstElementChild, lines = title.textContent.split("\n");
+	function part(id) {
+		return svg.querySelector("#" + id);
+	}
 
-		return {
-			index: index, element: element, title: title, box: title.nextElementSibling,
-			text: element.querySelector("text"), label: lines[0], place: lines[2] || "",
-			level: +element.getAttribute("aria-level"), upper: element.classList.contains("u"),
-			line: /^l/.test(element.getAttribute("class")),
-			ns: +element.getAttribute("data-ns"),
-			wall: +(element.getAttribute("data-wall") || element.getAttribute("data-ns")),
-			count: +element.getAttribute("data-count"),
-			parent: null, end: 0, shown: true, left: 0, width: 0, top: 0, drawn: "", matches: false
-		};
+	/* A line of the table for each frame: see write_figures() in flame_frames.c. */
+	function readFrames() {
+		var next = drawn.firstElementChild;
+
+		return part("figures").textContent.slice(1).split("\n").map(function (line, index) {
+			var field = line.split("\t"), fixed = field.length < 6 ? next : null, frame = {
+				index: index, kind: field[0], upper: field[0][0] === "u", level: +field[1],
+				ns: +field[2], count: +field[3], wall: +(field[4] || field[2]), names: fixed ? null : field.slice(5),
+				fixed: fixed, own: null, element: fixed, text: null, at: "",
+				parent: null, end: 0, start: NaN, left: NaN, width: NaN, top: 0, below: false, seen: true, shown: true, matches: false
+			};
+
+			if (fixed) {
+				fixed.frame = frame;
+				next = fixed.nextElementSibling;
+			}
+			return frame;
+		});
+	}
+
+	function readNames(frame) {
+		var lines;
+
+		if (!frame.names) {
+			lines = frame.fixed.textContent.split("\n");
+			frame.names = [lines[0], lines[2]];
+		}
+		return frame.names;
+	}
+
+	function label(frame) {
+		return readNames(frame)[0];
+	}
+
+	function site(frame) {
+		return readNames(frame)[1];
 	}
 
 	/* The frames stand in order, each before those that it called. */
@@ -47,6 +84,18 @@
 			path.push(frame);
 		});
 		path.forEach(function (frame) { frame.end = frames.length; });
+	}
+
+	/* Where each begins. Waiters have their place whether they are shown or not, so that nothing else moves. */
+	function findStarts() {
+		var next = new Float64Array(frames.length);
+
+		frames.forEach(function (frame) {
+			frame.start = frame.parent ? next[frame.parent.index] : 0;
+			if (frame.parent)
+				next[frame.parent.index] += weight(frame);
+			next[frame.index] = frame.start;
+		});
 	}
 
 	function weight(frame) {
@@ -91,13 +140,13 @@
 	}
 
 	function fit(frame, room) {
-		var most = Math.floor((room - 8) / character), name = frame.label;
+		var most = Math.floor((room - 8) / character), name = label(frame);
 
 		if (most < FEWEST)
 			return "";
 		if (columns(name) <= most)
 			return name;
-		name = frame.line ? name.replace("line ", ":") : name.replace(/ \([^()]*\)$/, "");
+		name = /^l/.test(frame.kind) ? name.replace("line ", ":") : name.replace(/ \([^()]*\)$/, "");
 		return columns(name) <= most ? name : cut(name, most);
 	}
 
@@ -107,75 +156,206 @@
 		return frame.index < of.index && frame.end >= of.end;
 	}
 
-	/* Gives each frame that is to be seen its place. Returns how many rows there are. */
+	/* Gives each frame its place in the window. Returns how many rows there are. */
 	function place() {
-		var root = frames[state.zoom], scale = weight(root) ? (width - 2 * MARGIN) / weight(root) : 0;
-		var next = new Float64Array(frames.length), rows = 1;
+		var root = frames[state.zoom], room = width - 2 * MARGIN, scale = room / (weight(root) || 1), rows = 1;
 
 		frames.forEach(function (frame) {
 			var below = isAncestor(frame, root), within = frame.index >= root.index && frame.index < root.end;
 
-			frame.shown = below || (within && (state.waiters || !frame.upper));
-			if (below || frame === root) {
-				frame.left = MARGIN;
-				frame.width = width - 2 * MARGIN;
-			} else if (frame.shown) {
-				frame.left = next[frame.parent.index];
-				frame.width = weight(frame) * scale;
-				next[frame.parent.index] += frame.width;
-				frame.shown = frame.width >= NARROWEST;
-			}
-			next[frame.index] = frame.left;
-			if (frame.shown && frame.level > rows)
+			frame.below = below;
+			frame.seen = below || (within && (state.waiters || !frame.upper));
+			frame.left = MARGIN + (below ? 0 : (frame.start - root.start) * scale);
+			frame.width = below || frame === root ? room : weight(frame) * scale;
+			frame.shown = frame.seen && frame.width >= NARROWEST;
+			if (frame.seen && frame.width >= LEFT_OUT && frame.level > rows)
 				rows = frame.level;
 		});
 		return rows;
 	}
 
-	function set(frame, name, value) {
-		if (frame[name] !== value) {
-			frame[name] = value;
-			return true;
-		}
-		return false;
+	function create(name, attributes) {
+		var element = document.createElementNS(SVG, name);
+
+		Object.keys(attributes).forEach(function (key) { element.setAttribute(key, attributes[key]); });
+		return element;
 	}
 
-	function write(frame) {
-		var label = fit(frame, frame.width);
+	/* The same as in the file. */
+	function make(frame) {
+		var title = create("title", {});
 
-		if (!set(frame, "drawn", label))
-			return;
-		if (!frame.text) {
-			frame.text = document.createElementNS(SVG, "text");
-			frame.text.setAttribute("x", 4);
-			frame.text.setAttribute("y", 14);
-			frame.element.appendChild(frame.text);
-		}
-		frame.text.textContent = label;
+		title.textContent = label(frame) + "\n" + time(frame.ns) + ", " + percent(frame.ns, frames[0].ns) + ", " +
+			frame.count + " " + counted + (hasWall ? "; by the clock " + time(frame.wall) : "") + "\n" + site(frame);
+		frame.own = create("polygon", {"class": frame.kind});
+		frame.own.appendChild(title);
+		frame.own.frame = frame;
+		frame.at = "";
+		return frame.own;
+	}
+
+	function unmake(frame) {
+		made.removeChild(frame.own);
+		frame.own = null;
+	}
+
+	/* Puts a frame that was made where those of the file have theirs, counted from where `base` begins. What is below the
+	 * zoomed frame is as wide as that: so no number is large. */
+	function put(frame, base, scale) {
+		var place = frame.below ? frames[state.zoom] : frame, left = (place.start - base.start) * scale;
+		var right = left + (weight(place) * scale || UNITS), top = (rowsInFile - frame.level) * ROW, bottom = top + ROW - 1;
+		var points = [left, top, right, top, right, bottom, left, bottom].map(function (number) {
+			return number.toFixed(3);
+		}).join(" ");
+
+		if (frame.at !== points)
+			frame.own.setAttribute("points", points);
+		frame.at = points;
+	}
+
+	/*
+	 * The elements of the file do as long as they hold: not for other weights, and for no deeper zoom than they are
+	 * exact for. Then those that are seen are made, and count from what is zoomed.
+	 */
+	function drawFrames(rows) {
+		var all = frames[0], root = frames[state.zoom], base = weight(all) <= DEEPEST * weight(root) ? all : root;
+		var scale = UNITS / (weight(base) || 1), holds = base === all && !state.wall;
+		var news = document.createDocumentFragment();
+
+		drawn.style.display = holds ? "" : "none";
+		frames.forEach(function (frame) {
+			frame.element = holds ? frame.fixed : null;
+			if (!frame.element && frame.shown) {
+				if (!frame.own)
+					news.appendChild(make(frame));
+				put(frame, base, scale);
+			} else if (frame.own) {
+				unmake(frame);
+			}
+			frame.element = frame.element || frame.own;
+		});
+		made.appendChild(news);
+		look((root.start - base.start) * scale, weight(root) * scale || UNITS, rows);
+	}
+
+	/* At a part of the graph, over the full width. */
+	function look(left, across, rows) {
+		var above = state.icicle ? 0 : (rowsInFile - rows) * ROW;
+
+		graph.setAttribute("viewBox", left + " " + above + " " + across + " " + rows * ROW);
+		graph.setAttribute("y", HEAD + BAR);
+		graph.setAttribute("width", width - 2 * MARGIN);
+		graph.setAttribute("height", rows * ROW);
+		part("frames").setAttribute("transform", state.icicle ? "matrix(1 0 0 -1 0 " + (rowsInFile * ROW - 1) + ")" : "");
+	}
+
+	function boxPath(left, top, across) {
+		return "M" + left.toFixed(2) + " " + top + "h" + across.toFixed(2) + "v" + (ROW - 1) + "h-" + across.toFixed(2) + "z";
+	}
+
+	/* A path over what is too narrow for elements and passes a test: what stands side by side is one mark. */
+	function narrow(test) {
+		var last = [], marks = [];
+
+		frames.forEach(function (frame) {
+			var mark = last[frame.level];
+
+			if (!frame.seen || frame.element || !test(frame))
+				return;
+			if (!mark || frame.left > mark.end + NARROW_GAP) {
+				mark = last[frame.level] = {begin: frame.left, end: 0, top: frame.top};
+				marks.push(mark);
+			}
+			mark.end = frame.left + frame.width;
+		});
+		return marks.map(function (mark) {
+			return mark.end - mark.begin < NARROW_GAP ? "" : boxPath(mark.begin, mark.top, mark.end - mark.begin);
+		}).join("");
+	}
+
+	/* What is drawn over each frame that is wide enough, in one path. */
+	function over(draw) {
+		return frames.map(function (frame) { return frame.shown && frame.width >= EDGED ? draw(frame) : ""; }).join("");
+	}
+
+	function edge(frame) {
+		return "M" + frame.left.toFixed(2) + " " + frame.top + "v" + (ROW - 1);
+	}
+
+	function texture(letter) {
+		return over(function (frame) {
+			return frame.kind.charAt(frame.upper ? 2 : 0) === letter ? boxPath(frame.left, frame.top, frame.width) : "";
+		});
+	}
+
+	function drawPaths(group) {
+		group.appendChild(create("path", {"class": "narrow", d: narrow(function () { return true; })}));
+		if (state.search)
+			group.appendChild(create("path", {"class": "narrow match", d: narrow(function (frame) { return frame.matches; })}));
+		group.appendChild(create("path", {"class": "hatch", d: texture("n")}));
+		group.appendChild(create("path", {"class": "dots", d: texture("k")}));
+		group.appendChild(create("path", {"class": "edges", d: over(edge)}));
+	}
+
+	/* What lies over the boxes. */
+	function drawLabels() {
+		var news = document.createDocumentFragment();
+
+		drawPaths(news);
+		frames.forEach(function (frame) {
+			var words = frame.shown && frame.width > FEWEST * character ? fit(frame, frame.width) : "";
+
+			frame.text = words ? create("text", {"class": frame.kind, x: (frame.left + 4).toFixed(2), y: frame.top + 14}) : null;
+			if (words)
+				news.appendChild(frame.text).textContent = words;
+		});
+		labels.removeAttribute("transform");
+		labels.textContent = "";
+		labels.appendChild(news);
+	}
+
+	function mark(frame, name) {
+		[frame.element, frame.text].forEach(function (element) {
+			if (element) {
+				element.classList.add(name);
+				dressed.push({element: element, name: name});
+			}
+		});
+	}
+
+	/* What is below the zoomed frame, and what was searched. */
+	function dress() {
+		dressed.splice(0).forEach(function (one) { one.element.classList.remove(one.name); });
+		frames.forEach(function (frame) {
+			if (frame.below)
+				mark(frame, "below");
+			if (frame.matches)
+				mark(frame, "match");
+		});
+		svg.classList.toggle("searching", !!state.search);
+	}
+
+	/* A change of the whole drawing's size costs more than all else, so it does not shrink for a zoom. */
+	function grow(height) {
+		if (height > tallest)
+			svg.setAttribute("height", height);
+		tallest = Math.max(height, tallest);
 	}
 
 	function draw() {
-		var rows = place(), top = HEAD + BAR, height = top + rows * ROW + MARGIN, root = frames[state.zoom];
+		var rows;
 
-		svg.setAttribute("viewBox", "0 0 " + width + " " + height);
-		svg.setAttribute("height", height);
-		svg.classList.toggle("waiters", state.waiters);
+		if (startsOfWall !== state.wall)
+			findStarts();
+		startsOfWall = state.wall;
+		rows = place();
 		frames.forEach(function (frame) {
-			var row = frame.level - 1;
-
-			if (set(frame, "hidden", !frame.shown))
-				frame.element.style.display = frame.shown ? "" : "none";
-			if (!frame.shown)
-				return;
-			frame.top = top + (state.icicle ? row : rows - 1 - row) * ROW;
-			if (set(frame, "at", frame.left.toFixed(2) + " " + frame.top))
-				frame.element.setAttribute("transform", "translate(" + frame.at + ")");
-			if (set(frame, "across", Math.max(frame.width, 0.1).toFixed(2)))
-				frame.box.setAttribute("width", frame.across);
-			if (set(frame, "below", isAncestor(frame, root)))
-				frame.element.classList.toggle("below", frame.below);
-			write(frame);
+			frame.top = HEAD + BAR + (state.icicle ? frame.level - 1 : rows - frame.level) * ROW;
 		});
+		grow(HEAD + BAR + rows * ROW + MARGIN);
+		drawFrames(rows);
+		drawLabels();
+		dress();
 		keepFocusable();
 	}
 
@@ -209,22 +389,20 @@
 	}
 
 	function search() {
-		var wanted = pattern(), count = 0;
+		var wanted = pattern();
 
 		frames.forEach(function (frame) {
-			var matches = !!wanted && (wanted.test(frame.label) || wanted.test(frame.place));
-
-			if (set(frame, "matches", matches))
-				frame.element.classList.toggle("match", matches);
-			count += matches && (state.waiters || !frame.upper);
+			frame.matches = !!wanted && (wanted.test(label(frame)) || wanted.test(site(frame)));
 		});
-		svg.classList.toggle("searching", !!state.search);
-		if (controls.search) {
-			controls.search.setAttribute("aria-invalid", wanted === undefined ? "true" : "false");
-			tell(wanted === undefined ? "no regular expression" : !wanted ? "" :
-				count + (count === 1 ? " frame, " : " frames, ") + time(matched()) + ", " +
-				percent(matched(), weight(frames[state.zoom])));
-		}
+		controls.search.setAttribute("aria-invalid", wanted === undefined ? "true" : "false");
+		tell(wanted === undefined ? "no regular expression" : wanted ? found() : "");
+	}
+
+	function found() {
+		var count = frames.filter(function (frame) { return frame.matches && (state.waiters || !frame.upper); }).length;
+
+		return count + (count === 1 ? " frame, " : " frames, ") + time(matched()) + ", " +
+			percent(matched(), weight(frames[state.zoom]));
 	}
 
 	function tell(message) {
@@ -282,8 +460,8 @@
 	}
 
 	function show() {
-		draw();
 		search();
+		draw();
 		showControls();
 	}
 
@@ -387,14 +565,14 @@
 		var all = frames[0], root = frames[state.zoom];
 
 		tipBox.textContent = "";
-		addLine(frame.label, "b");
+		addLine(label(frame), "b");
 		addLine(time(frame.ns) + " " + unit + ": " + percent(frame.ns, all.ns) + " of all" +
 			(state.zoom && !isAncestor(frame, root) ? ", " + percent(weight(frame), weight(root)) + " of what is zoomed" : ""));
 		if (hasWall)
 			addLine(time(frame.wall) + " by the clock: " + percent(frame.wall, all.wall) + " of all");
 		addLine(frame.count + " " + (frame.count === 1 ? counted.replace(/s$/, "") : counted));
-		if (frame.place)
-			addLine(frame.place).setAttribute("class", "minor");
+		if (site(frame))
+			addLine(site(frame)).setAttribute("class", "minor");
 	}
 
 	/* Near the point, and within the window. */
@@ -426,35 +604,33 @@
 
 	/* ---- pointer and keyboard ---- */
 
-	function frameOf(event) {
-		var element = event.target.closest ? event.target.closest("#frames > g") : null;
-
-		return element ? frames[elements.indexOf(element)] : null;
-	}
-
 	/* The browser's own tip would cover ours; without a title the name is in the label. */
-	function hushTitle(frame) {
-		if (frame.title.parentNode) {
-			frame.element.setAttribute("aria-label", frame.title.textContent);
-			frame.element.removeChild(frame.title);
-		}
+	function hushTitle(element) {
+		speakTitle();
+		readNames(element.frame);
+		hushed = {element: element, title: element.firstElementChild};
+		element.setAttribute("aria-label", element.textContent);
+		element.removeChild(hushed.title);
 	}
 
-	function speakTitle(frame) {
-		if (!frame.title.parentNode) {
-			frame.element.insertBefore(frame.title, frame.element.firstChild);
-			frame.element.removeAttribute("aria-label");
-		}
+	function speakTitle() {
+		if (!hushed)
+			return;
+		hushed.element.appendChild(hushed.title);
+		hushed.element.removeAttribute("aria-label");
+		hushed = null;
 	}
 
 	/* One frame is in the order of Tab: the one that was left, or what is zoomed. */
 	function keepFocusable() {
 		if (!frames[current].shown)
 			current = state.zoom;
-		if (controls.focusable && controls.focusable !== frames[current])
-			controls.focusable.element.removeAttribute("tabindex");
-		controls.focusable = frames[current];
-		frames[current].element.setAttribute("tabindex", "0");
+		if (controls.focusable && controls.focusable !== frames[current].element)
+			controls.focusable.removeAttribute("tabindex");
+		controls.focusable = frames[current].element;
+		controls.focusable.setAttribute("role", "treeitem");
+		controls.focusable.setAttribute("aria-level", frames[current].level);
+		controls.focusable.setAttribute("tabindex", "0");
 	}
 
 	function focus(frame) {
@@ -495,8 +671,14 @@
 		return null;
 	}
 
-	function first() {
-		return frames.find(function (frame) { return frame.matches && frame.shown; });
+	/* To the first that is seen, or else to what a zoom shows. */
+	function goToMatch() {
+		var frame = frames.find(function (frame) { return frame.matches && frame.shown; }) ||
+			frames.find(function (frame) { return frame.matches && (state.waiters || !frame.upper); });
+
+		if (frame && !frame.shown)
+			zoom(frame);
+		focus(frame);
 	}
 
 	function move(event, frame) {
@@ -523,12 +705,12 @@
 	}
 
 	function onKey(event) {
-		var typing = event.target === controls.search, frame = frameOf(event), taken = true;
+		var typing = event.target === controls.search, frame = event.target.frame, taken = true;
 
 		if (event.key === "Escape")
 			escape();
 		else if (typing && event.key === "Enter")
-			focus(first());
+			goToMatch();
 		else if (!typing && ((event.key === "/" && !event.ctrlKey && !event.metaKey) ||
 				(event.key === "f" && (event.ctrlKey || event.metaKey))))
 			controls.search.focus();
@@ -541,31 +723,26 @@
 	}
 
 	function listen() {
-		var group = svg.querySelector("#frames");
+		var group = part("frames");
 
 		group.addEventListener("click", function (event) {
-			var frame = frameOf(event);
+			var frame = event.target.frame;
 
 			if (frame)
 				zoom(frame);
 		});
 		group.addEventListener("mousemove", function (event) {
-			var frame = frameOf(event), box = svg.getBoundingClientRect();
+			var frame = event.target.frame, box = svg.getBoundingClientRect();
 
 			if (frame)
 				showTip(frame, event.clientX - box.left, event.clientY - box.top);
 		});
 		group.addEventListener("mouseover", function (event) {
-			var frame = frameOf(event);
-
-			if (frame)
-				hushTitle(frame);
+			if (event.target.frame)
+				hushTitle(event.target);
 		});
-		group.addEventListener("mouseout", function (event) {
-			var frame = frameOf(event);
-
-			if (frame)
-				speakTitle(frame);
+		group.addEventListener("mouseout", function () {
+			speakTitle();
 			hideTip();
 		});
 		group.addEventListener("focusout", hideTip);
@@ -587,7 +764,7 @@
 		var probe = document.createElementNS(SVG, "text"), length;
 
 		probe.textContent = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
-		svg.querySelector("#legend > g").appendChild(probe);
+		part("legend").appendChild(probe);
 		length = probe.getComputedTextLength();
 		probe.parentNode.removeChild(probe);
 		if (length)
@@ -604,6 +781,7 @@
 	}
 
 	svg.setAttribute("width", "100%");
+	svg.removeAttribute("viewBox");
 	findRelations();
 	measure();
 	makeBar();
