@@ -3,9 +3,9 @@
  * #figures, names from there or from the titles of what is drawn; names only ever become text. It asks nobody for
  * anything.
  *
- * A zoom has to be fast with tens of thousands of frames, so it touches few elements. Boxes stand in a drawing of
- * their own (#graph) at fixed places, and a zoom changes which part of it is seen, by its viewBox. What has to keep its
- * shape is made anew for each view, over it: labels, edges, textures, and marks where frames are too narrow for an element.
+ * A zoom has to be fast with tens of thousands of frames, so it touches few elements. Boxes stand in a drawing of their
+ * own (#graph) at fixed places, and a zoom changes which part of it is seen, by its viewBox. What has to keep its shape
+ * is made anew for each view, over it: labels, edges, textures, and marks where frames are too narrow for an element.
  * Those get theirs (#made) when a zoom makes them wide enough.
  *
  * The state (zoom, search, switches) is in the URL's fragment, so that a view can be linked to and "back" goes back.
@@ -23,7 +23,9 @@
 	var counted = svg.getAttribute("data-counted"), unit = svg.getAttribute("data-unit");
 	var graph = part("graph"), drawn = part("drawn"), made = part("made"), labels = part("labels");
 	var frames = readFrames();
-	var rowsInFile = frames.reduce(function (most, frame) { return frame.upper ? most : Math.max(most, frame.level); }, 1);
+	var rowsInFile = frames.reduce(function (most, frame) {
+		return frame.upper ? most : Math.max(most, frame.level);
+	}, 1);
 	var hasWall = svg.hasAttribute("data-has-wall");
 	var hasWaiters = frames.some(function (frame) { return frame.upper; });
 	var state = {zoom: 0, search: "", icicle: false, wall: false, waiters: false};
@@ -44,7 +46,8 @@
 				index: index, kind: field[0], upper: field[0][0] === "u", level: +field[1],
 				ns: +field[2], count: +field[3], wall: +(field[4] || field[2]), names: fixed ? null : field.slice(5),
 				fixed: fixed, own: null, element: fixed, text: null, at: "",
-				parent: null, end: 0, start: NaN, left: NaN, width: NaN, top: 0, below: false, seen: true, shown: true, matches: false
+				parent: null, end: 0, start: NaN, left: NaN, width: NaN, top: 0,
+				below: false, seen: true, shown: true, matches: false
 			};
 
 			if (fixed) {
@@ -275,7 +278,9 @@
 
 	/* What is drawn over each frame that is wide enough, in one path. */
 	function over(draw) {
-		return frames.map(function (frame) { return frame.shown && frame.width >= EDGED ? draw(frame) : ""; }).join("");
+		return frames.map(function (frame) {
+			return frame.shown && frame.width >= EDGED ? draw(frame) : "";
+		}).join("");
 	}
 
 	function edge(frame) {
@@ -289,12 +294,16 @@
 	}
 
 	function drawPaths(group) {
-		group.appendChild(create("path", {"class": "narrow", d: narrow(function () { return true; })}));
+		function add(classes, path) {
+			group.appendChild(create("path", {"class": classes, d: path}));
+		}
+
+		add("narrow", narrow(function () { return true; }));
 		if (state.search)
-			group.appendChild(create("path", {"class": "narrow match", d: narrow(function (frame) { return frame.matches; })}));
-		group.appendChild(create("path", {"class": "hatch", d: texture("n")}));
-		group.appendChild(create("path", {"class": "dots", d: texture("k")}));
-		group.appendChild(create("path", {"class": "edges", d: over(edge)}));
+			add("narrow match", narrow(function (frame) { return frame.matches; }));
+		add("hatch", texture("n"));
+		add("dots", texture("k"));
+		add("edges", over(edge));
 	}
 
 	/* What lies over the boxes. */
