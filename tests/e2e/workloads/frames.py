@@ -256,6 +256,8 @@ def other():
             time.sleep(0.001)
         else:
             sleep_holding(4000)
+            if not THREE:
+                time.sleep(0.0005)  # the old lock goes to whoever asks first, and that is mostly the one that let it go
 
 
 def take_turns():
