@@ -103,40 +103,65 @@ static __attribute__((noinline)) void charge_pair(const struct hit *hit, const s
 }
 
 /* Where the timer looked, and there is a sleep to look back at. */
-__attribute__((noinline)) int look_back_at_sleep(__u64 address, __u32 slot, __u64 now)
+static __always_inline void look_back_at_sleep(const struct hit *hit)
 {
-	struct thread *thread;
-	struct lock *lock;
+	if (any_stacks && hit->lock->next_sample)
+		look_back(hit->lock, hit->thread, hit->now);
+}
 
-	if (find_both(address, slot, &lock, &thread) && lock->next_sample)
-		look_back(lock, thread, now);
+/* A wait counts behind the holder with whom it began. Global, so that the verifier sees it once. */
+__attribute__((noinline)) int finish_wait(__u64 address, __u32 slot, __u64 now)
+{
+	struct hit hit = {.now = now, .slot = slot};
+	struct charge first = {}, charge;
+	bool counts, is_first;
+
+	if (!find_both(address, slot, &hit.lock, &hit.thread))
+		return 0;
+	hit.tgid = hit.thread->tgid;
+	first.holder = hit.thread->first_holder;
+	first.stack = hit.thread->first_stack;
+	is_first = hit.thread->attempt_holder == first.holder && hit.thread->attempt_stack == first.stack;
+	look_back_at_sleep(&hit);
+	charge = end_wait(hit.lock, hit.thread, now, &counts);
+	if (charge.charged)
+		charge_pair(&hit, &charge, counts && is_first);
+	if (counts && !(charge.charged && is_first))
+		charge_pair(&hit, &first, 1);
 	return 0;
 }
 
-/* A wait counts behind the holder with whom it began. */
-static __always_inline void finish_wait(const struct hit *hit)
+/*
+ * The stacks of a wait: the holder's first, for it runs on; then, `own`, that of the thread that waits. Without the lock
+ * no thread runs Python code, so its Python stack is still that which was seen when it let go, if it was. Returns the
+ * holder's, 0: unknown. `ctx` may be NULL.
+ */
+static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __u64 address, bool own, __u32 holder)
 {
-	bool counts;
-	const struct thread *thread = hit->thread;
-	struct charge first = {.holder = thread->first_holder, .stack = thread->first_stack};
-	bool is_first = thread->attempt_holder == first.holder && thread->attempt_stack == first.stack;
-	struct charge charge;
+	__u64 began = bpf_ktime_get_ns(), stack = 0;
+	struct thread *thread = hit->thread;
+	struct walk *walk;
+	__u32 number;
 
-	if (any_stacks)
-		look_back_at_sleep(thread->lock, hit->slot, hit->now);
-	charge = end_wait(hit->lock, hit->thread, hit->now, &counts);
-
-	if (charge.charged)
-		charge_pair(hit, &charge, counts && is_first);
-	if (counts && !(charge.charged && is_first))
-		charge_pair(hit, &first, 1);
-}
-
-/* The stack of the thread that begins to wait; `ctx` may be NULL. */
-static __always_inline void look_at_waiter(struct pt_regs *ctx, const struct hit *hit, __u64 address)
-{
-	hit->thread->call_site = look_here(ctx, hit->lock, address, hit->slot);
-	hit->thread->waiter_stack = hit->thread->seen_stack;
+	if (own && thread->release_stack && !native_stacks) {
+		thread->call_site = thread->waiter_stack = thread->release_stack;
+		own = false;
+	} else if (own) {
+		thread->call_site = thread->waiter_stack = 0;
+	}
+	walk = any_stacks ? take_walk(&number) : NULL;
+	if (!walk)
+		return 0;
+	if (python_stacks)
+		stack = look_at_holder(address, hit->slot, holder, number);
+	if (own) {
+		thread->call_site = look_here(ctx, hit->lock, address, hit->slot, walk, number);
+		thread->waiter_stack = thread->seen_stack;
+	}
+	give_walk_back(number);
+	count_walk(WAITER_LOOKS);
+	count_more(WAITER_LOOK_NS, bpf_ktime_get_ns() - began);
+	return stack;
 }
 
 /*
@@ -148,15 +173,13 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	struct thread *thread = hit->thread;
 	__u32 holder = find_holder(hit->lock, address, hit->tgid);
 	bool seen = !ctx && thread->taking_stack;
-	__u64 stack = seen ? thread->taking_stack : python_stacks ? look_at_holder(address, hit->slot, holder) : 0;
+	__u64 stack = seen ? thread->taking_stack : look(ctx, hit, address, !thread->waiting_since, holder);
 	struct charge charge;
 
-	if (any_stacks && !seen && !thread->waiting_since)
-		look_at_waiter(ctx, hit, address);
 	if (!ctx)
 		thread->taking_stack = stack;
-	if (any_stacks && thread->waiting_since)
-		look_back_at_sleep(address, hit->slot, hit->now);
+	if (thread->waiting_since)
+		look_back_at_sleep(hit);
 	charge = on_blocked(hit->lock, thread, hit->now, holder, stack);
 	if (charge.charged)
 		charge_pair(hit, &charge, 0);
@@ -170,7 +193,7 @@ static __always_inline void acquired_if_free(const struct hit *hit)
 	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(hit->thread->lock + hit->lock->layout.locked)))
 		lose(LOST_SENSELESS);
 	else if (!locked)
-		finish_wait(hit);
+		finish_wait(hit->thread->lock, hit->slot, hit->now);
 }
 
 /* A thread whose sleep began before the trace: what it slept for shows later. */
@@ -306,7 +329,7 @@ static __always_inline void acquired(const struct hit *hit)
 
 	if (wanted_ns) {
 		waited_ns = thread->wait_at_start ? 0 : hit->now - wanted_ns;
-		finish_wait(hit);
+		finish_wait(hit->thread->lock, hit->slot, hit->now);
 	}
 	if (python_stacks && thread->release_ns && (waited_ns || thread->release_weight))
 		come_back(thread->lock, hit->slot, wanted_ns ? wanted_ns : hit->now, waited_ns);
@@ -370,12 +393,8 @@ static __always_inline void taking(struct pt_regs *ctx, const struct hit *hit, _
 		thread->waiting_since = 0;
 	}
 	thread->taking_stack = 0;
-	if (!free && any_stacks) {
-		look_at_waiter(ctx, hit, address);
-		if (python_stacks)
-			thread->taking_stack =
-				look_at_holder(address, hit->slot, find_holder(hit->lock, address, hit->tgid));
-	}
+	if (!free)
+		thread->taking_stack = look(ctx, hit, address, true, find_holder(hit->lock, address, hit->tgid));
 	thread->taking = 1;
 }
 
@@ -415,15 +434,15 @@ static __always_inline void account_release(struct pt_regs *ctx, const struct hi
 	struct walk *walk;
 	__u32 number;
 
-	thread->release_stack = 0;
 	if (!waited_for) {
 		thread->pending_releases++;
 		thread->pending_held_ns += held_ns;
 		if (!is_looked_at(thread))
 			return;
 	}
-	walk = take_walk(hit->lock, true, &number);
+	walk = take_walk(&number);
 	if (walk) {
+		clear_walk(walk, hit->lock, true);
 		keep_registers(walk, ctx);
 		look_at_release(address, hit->slot, number, held_ns, forced);
 		give_walk_back(number);
@@ -441,6 +460,7 @@ static __always_inline void released(struct pt_regs *ctx, const struct hit *hit,
 		acquired_unseen(hit);
 	lock->found_free = 0;
 	lock->woken = 0;
+	hit->thread->release_stack = 0;
 	if (python_stacks && lock->holder == hit->thread->tid)
 		account_release(ctx, hit, address, hit->now - lock->acquired_ns, forced);
 	hit->thread->release_ns = forced ? 0 : hit->now;

@@ -153,9 +153,10 @@ static __always_inline __u64 look_at_running_holder(void *ctx, struct lock *lock
 	__u32 number;
 	__u64 stack;
 
-	walk = take_walk(lock, true, &number);
+	walk = take_walk(&number);
 	if (!walk)
 		return 0;
+	clear_walk(walk, lock, true);
 	walk->stack.syscall = syscall;
 	if (python_stacks)
 		read_python(walk, number, holder_state(lock, address, bpf_get_current_pid_tgid()));
@@ -305,8 +306,11 @@ static __always_inline void give_up_waiting(struct thread *thread, __u32 tgid)
 		leave_waiters(lock, thread, bpf_ktime_get_ns());
 }
 
-/* Ends the dealings of a thread: they are told, kept until they have been read, and never found again. */
-static __always_inline void end_thread(__u32 tgid, __u32 tid)
+/*
+ * Ends the dealings of a thread: they are told, kept until they have been read, and never found again. Global, so that
+ * the verifier sees it once.
+ */
+__attribute__((noinline)) int end_thread(__u32 tgid, __u32 tid)
 {
 	__u32 *first = bpf_map_lookup_elem(&slots, &tid);
 	__u32 slot = first ? *first : NO_SLOT;
@@ -325,6 +329,7 @@ static __always_inline void end_thread(__u32 tgid, __u32 tid)
 		slot = next;
 	}
 	bpf_map_delete_elem(&slots, &tid);
+	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")

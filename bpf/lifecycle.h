@@ -73,14 +73,14 @@ HISTOGRAM_INLINE void add_sample(struct lock *lock, __u64 now, __u32 tid, __u64 
 HISTOGRAM_INLINE __u64 pick_sample(const struct lock *lock, __u32 tid, __u64 since, __u64 now, __u32 random)
 {
 	__u64 moment = since + ((now - since) >> 8) * (random & 255);
-	__u64 best_ns = 0, first_ns = 0, best = 0, first = 0;
+	__u64 best_ns = since, first_ns = ~0ULL, best = 0, first = 0;
 
 	for (__u32 i = 0; i < SAMPLES; i++) {
 		const struct sample *sample = &lock->samples[i];
 
-		if (sample->ns <= since || sample->tid != tid)
+		if (sample->tid != tid)
 			continue;
-		if (!first_ns || sample->ns < first_ns) {
+		if (sample->ns > moment && sample->ns < first_ns) {
 			first_ns = sample->ns;
 			first = sample->stack;
 		}
@@ -89,7 +89,8 @@ HISTOGRAM_INLINE __u64 pick_sample(const struct lock *lock, __u32 tid, __u64 sin
 			best = sample->stack;
 		}
 	}
-	return best ? best : first;
+	/* Not `best ?`: the verifier would keep apart what it knows of the values, and with that each way through the loop. */
+	return best_ns > since ? best : first;
 }
 
 /* Before a sleep ends: remembers what its holder ran within it. Apart, so that the verifier sees it once. */

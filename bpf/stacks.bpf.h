@@ -31,13 +31,18 @@ struct {
 	__uint(max_entries, 4096);
 } new_stacks SEC(".maps");
 
-static __always_inline void count_walk(enum walk_count count)
+static __always_inline void count_more(enum walk_count count, __u64 more)
 {
-	__sync_fetch_and_add(&walk_counts[count], 1);
+	__sync_fetch_and_add(&walk_counts[count], more);
 }
 
-/* Takes a buffer and empties it; NULL: all are in use. */
-static __always_inline struct walk *take_walk(const struct lock *lock, bool own, __u32 *number)
+static __always_inline void count_walk(enum walk_count count)
+{
+	count_more(count, 1);
+}
+
+/* Takes a buffer; NULL: all are in use. */
+static __always_inline struct walk *take_walk(__u32 *number)
 {
 	struct walk *walk;
 
@@ -46,8 +51,14 @@ static __always_inline struct walk *take_walk(const struct lock *lock, bool own,
 		return NULL;
 	}
 	walk = bpf_map_lookup_elem(&walks, number);
-	if (!walk)
-		return NULL;
+	if (walk)
+		walk->event++;
+	return walk;
+}
+
+/* Empties it for a stack of this lock's runtime; `own`: of the thread that runs. */
+static __always_inline void clear_walk(struct walk *walk, const struct lock *lock, bool own)
+{
 	walk->own = own;
 	walk->hash = 0;
 	walk->stack.plan = lock->plan;
@@ -59,7 +70,6 @@ static __always_inline struct walk *take_walk(const struct lock *lock, bool own,
 	walk->stack.no_python = 0;
 	for (int i = 0; i < 6; i++)
 		walk->registers[i] = 0;
-	return walk;
 }
 
 static __always_inline void give_walk_back(__u32 number)
@@ -147,7 +157,7 @@ static __always_inline void read_native(struct walk *walk, void *ctx)
  * Thread states. A thread's own has its thread pointer as thread_id, and is in its interpreter's list: other memory may
  * have the thread pointer there, too.
  */
-static __always_inline bool is_listed(const struct lock *lock, const struct frame_layout *layout, __u64 thread_state)
+static __always_inline bool is_listed(const struct frame_layout *layout, __u64 thread_state, __u64 lock_interpreter)
 {
 	__u64 interpreter, previous;
 
@@ -155,21 +165,24 @@ static __always_inline bool is_listed(const struct lock *lock, const struct fram
 		return true;
 	interpreter = read_word(thread_state + layout->interpreter);
 	if (!layout->next_thread) /* 2.7: linked one way */
-		return !lock->interpreter_address || interpreter == lock->interpreter_address;
+		return !lock_interpreter || interpreter == lock_interpreter;
 	previous = read_word(thread_state); /* at 0 in every version */
 	return read_word(previous ? previous + layout->next_thread : interpreter + layout->threads) == thread_state;
 }
 
+/* Global, so that the verifier sees it once. */
+__attribute__((noinline)) int is_state(__u64 address, __u64 thread_pointer, __u32 plan_number, __u64 lock_interpreter)
+{
+	struct file_plan *plan = bpf_map_lookup_elem(&plans, &plan_number);
+
+	return address && plan && plan->layout.thread_id != UNKNOWN_OFFSET &&
+	       read_word(address + plan->layout.thread_id) == thread_pointer &&
+	       is_listed(&plan->frames, address, lock_interpreter);
+}
+
 static __always_inline bool is_state_of(const struct lock *lock, __u64 thread_state, __u64 thread_pointer)
 {
-	__u32 number = lock->plan;
-	struct file_plan *plan;
-
-	if (!thread_state || lock->layout.thread_id == UNKNOWN_OFFSET ||
-	    read_word(thread_state + lock->layout.thread_id) != thread_pointer)
-		return false;
-	plan = bpf_map_lookup_elem(&plans, &number);
-	return plan && is_listed(lock, &plan->frames, thread_state);
+	return is_state(thread_state, thread_pointer, lock->plan, lock->interpreter_address);
 }
 
 /* What the lock itself says of its holder. */
@@ -191,13 +204,16 @@ static __always_inline void keep_registers(struct walk *walk, const struct pt_re
 
 static __always_inline __u64 state_in_registers(const struct lock *lock, const struct walk *walk, __u64 thread_pointer)
 {
+	__u64 found = 0;
+
 	for (int i = 0; i < 6; i++) {
 		__u64 candidate = walk->registers[i];
 
-		if (candidate > 4096 && !(candidate & 7) && is_state_of(lock, candidate, thread_pointer))
-			return candidate;
+		if (candidate > 4096 && !(candidate & 7) &&
+		    read_word(candidate + lock->layout.thread_id) == thread_pointer)
+			found = candidate;
 	}
-	return 0;
+	return is_state_of(lock, found, thread_pointer) ? found : 0;
 }
 
 struct search {
@@ -251,13 +267,22 @@ static __always_inline void remember_interpreter(struct lock *lock, __u64 thread
 		lock->interpreter_address = read_word(thread_state + plan->frames.interpreter);
 }
 
+/* Whether the thread that runs works with this thread state at the moment. */
+static __always_inline bool is_in_registers(const struct walk *walk, __u64 thread_state)
+{
+	for (int i = 0; i < 6; i++)
+		if (walk->registers[i] == thread_state)
+			return true;
+	return false;
+}
+
 /* Where the thread that runs has its frames; 0: not found. */
 static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct thread *thread, const struct walk *walk)
 {
 	__u64 pointer = thread_pointer_of((struct task_struct *)bpf_get_current_task());
 	__u64 state = thread->thread_state;
 
-	if (is_state_of(lock, state, pointer))
+	if (state && (is_in_registers(walk, state) || is_state_of(lock, state, pointer)))
 		return state;
 	state = last_holder_state(lock, address);
 	remember_interpreter(lock, state);
@@ -315,26 +340,20 @@ static __always_inline __s32 asleep_syscall(const struct lock *lock)
 	return syscall;
 }
 
-/* The stack that the holder (a tid, 0: unknown) has now, read by the waiter of this slot. 0: unknown. */
-__attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot, __u32 holder)
+/* The stack that the holder (a tid, 0: unknown) has now, read by the waiter of this slot into a walk. 0: unknown. */
+__attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot, __u32 holder, __u32 number)
 {
+	struct walk *walk = bpf_map_lookup_elem(&walks, &number);
 	struct thread *thread;
 	struct lock *lock;
-	struct walk *walk;
-	__u32 number;
-	__u64 id;
 
-	if (!find_both(address, slot, &lock, &thread))
+	if (!walk || !find_both(address, slot, &lock, &thread))
 		return 0;
-	walk = take_walk(lock, false, &number);
-	if (!walk)
-		return 0;
+	clear_walk(walk, lock, false);
 	read_python(walk, number, holder_state(lock, address, holder));
 	if (walk->stack.python_count || walk->stack.no_python)
 		walk->stack.syscall = asleep_syscall(lock);
-	id = tell_stack(walk, thread->tgid, lock->instance);
-	give_walk_back(number);
-	return id;
+	return tell_stack(walk, thread->tgid, lock->instance);
 }
 
 /*
@@ -365,23 +384,16 @@ __attribute__((noinline)) __u64 look_at_self(__u64 address, __u32 slot, __u32 nu
 	return id;
 }
 
-/* The same, with a walk of its own; `ctx` NULL: without registers and native frames. */
-static __always_inline __u64 look_here(struct pt_regs *ctx, const struct lock *lock, __u64 address, __u32 slot)
+/* The same, into a walk that was taken; `ctx` NULL: without registers and native frames. */
+static __always_inline __u64 look_here(struct pt_regs *ctx, const struct lock *lock, __u64 address, __u32 slot,
+				       struct walk *walk, __u32 number)
 {
-	struct walk *walk;
-	__u32 number;
-	__u64 id;
-
-	walk = take_walk(lock, true, &number);
-	if (!walk)
-		return 0;
+	clear_walk(walk, lock, true);
 	if (ctx)
 		keep_registers(walk, ctx);
 	if (ctx && native_stacks)
 		read_native(walk, ctx);
-	id = look_at_self(address, slot, number);
-	give_walk_back(number);
-	return id;
+	return look_at_self(address, slot, number);
 }
 
 #endif

@@ -32,16 +32,28 @@ const volatile __u32 python_depth = PYTHON_DEPTH;
 
 enum walk_state { WALK_GOES_ON, WALK_DONE, WALK_CUT, WALK_TORN };
 
+/* What a walk needs of a code object that it has read, so that it is read once, however often it comes. */
+#define ALIGNED __attribute__((aligned(8))) /* else the compiler takes words together from bytes */
+
+struct known_code {
+	__u64 code, instructions;
+	__u32 check;
+	__u32 event; /* in which it was read: another time it may be another object */
+};
+
+#define KNOWN_CODES 128
+
 struct walk {
 	struct raw_stack stack;
+	struct known_code known[KNOWN_CODES];
+	__u32 event, pad_event;
 	__u64 hash; /* of the Python frames */
 	/* What was read of the memory that frames are in: where they lie one behind the other, several at once. */
-	__u8 window[WINDOW + FRAME_SPAN];
+	__u8 window[WINDOW + FRAME_SPAN] ALIGNED;
 	__u64 window_start;
 	__u32 window_size, pad;
-	__u8 again[FRAME_SPAN]; /* a frame that was read before */
-	__u8 code[CODE_SPAN];
-	__u64 last_code; /* whose object is in `code`; 0: none */
+	__u8 again[FRAME_SPAN] ALIGNED; /* a frame that was read before */
+	__u8 code[CODE_SPAN] ALIGNED;
 	__u64 top;       /* where the runtime keeps the pointer to the leaf */
 	__u64 next;      /* the frame to be read */
 	__u64 link;      /* where the pointer to it was read, */
@@ -64,8 +76,9 @@ struct {
 	__uint(max_entries, 1);
 } walks SEC(".maps");
 
+/* Taken from the top, so that it is mostly one that the caches have. */
 struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(type, BPF_MAP_TYPE_STACK);
 	__type(value, __u32);
 	__uint(max_entries, 1);
 } free_walks SEC(".maps");
@@ -114,6 +127,8 @@ static __always_inline long begin_again(struct walk *walk, const struct frame_la
 	walk->circle = 0;
 	walk->steps = 0;
 	walk->window_size = 0;
+	if (!walk->own)
+		walk->event++;
 	walk->next = walk->leaf = read_word(walk->top);
 	walk->left_out = walk->restarts > PATIENT_RESTARTS ? (walk->restarts - PATIENT_RESTARTS + 7) >> 3 : 0;
 	for (__u32 i = 0; i < 8 && i < walk->left_out && walk->next; i++) {
@@ -178,8 +193,8 @@ static __always_inline bool is_linked(struct walk *walk, const struct file_plan 
 }
 
 /* The instruction that a frame is at, as an offset from the start of its code object, or an index. */
-static __always_inline __u32 instruction_of(const struct walk *walk, const struct frame_layout *layout,
-					    const __u8 *frame, __u64 code)
+static __always_inline __u32 instruction_of(const struct frame_layout *layout, const __u8 *frame,
+					    const struct known_code *known)
 {
 	__u64 instruction;
 
@@ -187,8 +202,8 @@ static __always_inline __u32 instruction_of(const struct walk *walk, const struc
 		return INT_AT(frame, FRAME_SPAN, layout->instruction) & INSTRUCTION_MASK;
 	instruction = WORD_AT(frame, FRAME_SPAN, layout->instruction);
 	if (layout->instruction_form == INSTRUCTION_IN_CODE)
-		return (instruction - code - layout->instructions) & INSTRUCTION_MASK;
-	return (instruction - WORD_AT(walk->code, CODE_SPAN, layout->instructions)) & INSTRUCTION_MASK;
+		return (instruction - known->code - layout->instructions) & INSTRUCTION_MASK;
+	return (instruction - known->instructions) & INSTRUCTION_MASK;
 }
 
 static __always_inline void append_frame(struct walk *walk, __u64 code, __u32 instruction, __u32 check)
@@ -204,26 +219,30 @@ static __always_inline void append_frame(struct walk *walk, __u64 code, __u32 in
 	walk->hash = mix(mix(walk->hash, code), (__u64)check << 32 | instruction);
 }
 
-/* Reads the code object of a frame. False: it is none. */
-static __always_inline bool read_code(struct walk *walk, const struct file_plan *plan, __u64 code)
+/*
+ * The code object of a frame; NULL: it is none. What was read of one for the holder holds for the thread that looks at
+ * it, too: its own frames keep their code meanwhile.
+ */
+static __always_inline const struct known_code *read_code(struct walk *walk, const struct file_plan *plan, __u64 code)
 {
+	struct known_code *known = &walk->known[code * 0x9e3779b97f4a7c15 >> 57 & (KNOWN_CODES - 1)];
+	const struct frame_layout *layout = &plan->frames;
 	__u32 size = plan->code_size;
 
-	if (code == walk->last_code) /* a function that called itself */
-		return true;
-	walk->last_code = 0;
+	if (known->code == code && known->event == walk->event)
+		return known;
 	if (size > CODE_SPAN)
 		size = CODE_SPAN;
-	if (bpf_probe_read_user(walk->code, size, (void *)code))
-		return false;
-	walk->last_code = code;
-	return !walk->code_type || WORD_AT(walk->code, CODE_SPAN, plan->frames.code_has_type) == walk->code_type;
-}
-
-static __always_inline __u32 check_of(const struct walk *walk, const struct frame_layout *layout)
-{
-	return code_check(WORD_AT(walk->code, CODE_SPAN, layout->name), WORD_AT(walk->code, CODE_SPAN, layout->file),
-			  INT_AT(walk->code, CODE_SPAN, layout->first_line));
+	if (bpf_probe_read_user(walk->code, size, (void *)code) ||
+	    (walk->code_type && WORD_AT(walk->code, CODE_SPAN, layout->code_has_type) != walk->code_type))
+		return NULL;
+	known->code = code;
+	known->event = walk->event;
+	known->instructions = WORD_AT(walk->code, CODE_SPAN, layout->instructions);
+	known->check = code_check(WORD_AT(walk->code, CODE_SPAN, layout->name),
+				  WORD_AT(walk->code, CODE_SPAN, layout->file),
+				  INT_AT(walk->code, CODE_SPAN, layout->first_line));
+	return known;
 }
 
 /* C code called the function of the frame that was appended last. */
@@ -310,6 +329,7 @@ static __always_inline bool find_frame(struct walk *walk, const struct file_plan
 static __always_inline long step(struct walk *walk, const struct file_plan *plan)
 {
 	const struct frame_layout *layout = &plan->frames;
+	const struct known_code *known = NULL;
 	__u64 address = walk->next, code;
 	const __u8 *frame;
 	bool foreign;
@@ -320,18 +340,23 @@ static __always_inline long step(struct walk *walk, const struct file_plan *plan
 	frame = in_window(walk);
 	code = WORD_AT(frame, FRAME_SPAN, layout->code) & ~7ULL;
 	foreign = layout->owner != NO_FIELD && frame[layout->owner & (FRAME_SPAN - 1)] >= layout->foreign_owner;
-	if (!foreign && !read_code(walk, plan, code))
-		return begin_again(walk, layout);
-	if (foreign)
+	if (!foreign) {
+		known = read_code(walk, plan, code);
+		if (!known)
+			return begin_again(walk, layout);
+	}
+	if (!known)
 		mark_entry(walk);
 	else if (walk->stack.python_count >= python_depth)
 		walk->state = WALK_CUT;
 	else
-		append_frame(walk, code, instruction_of(walk, layout, frame, code), check_of(walk, layout));
+		append_frame(walk, code, instruction_of(layout, frame, known), known->check);
 	if (!(walk->steps & (walk->steps - 1)))
 		walk->circle = address;
-	walk->link = address + layout->previous;
-	walk->link_code = WORD_AT(frame, FRAME_SPAN, layout->code);
+	if (!walk->own) {
+		walk->link = address + layout->previous;
+		walk->link_code = WORD_AT(frame, FRAME_SPAN, layout->code);
+	}
 	walk->next = WORD_AT(frame, FRAME_SPAN, layout->previous);
 	if (!walk->next && walk->state == WALK_GOES_ON)
 		walk->state = WALK_DONE;
@@ -369,7 +394,6 @@ __attribute__((noinline)) int walk_python(__u32 number, __u64 thread_state, __u3
 	walk->code_type = plan->frames.code_type ? plan->frames.code_type + walk->stack.load_bias : 0;
 	walk->state = WALK_GOES_ON;
 	walk->restarts = 0;
-	walk->last_code = 0;
 	if (!walk->top)
 		return WALK_TORN;
 	if (begin_again(walk, &plan->frames))

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What stacks cost those who wait: the time that giltrace's own probes take for a contended wait, with stacks and
-without, by the kernel's account of BPF programs (kernel.bpf_stats_enabled). A thread that begins to wait looks at two
-stacks, its own and the holder's; the other looks are at failed attempts and at releases. What does not wait pays nothing
-for it: that is in bench.py.
+"""What stacks cost those who wait: the time that a thread which goes to sleep takes to look at them, by giltrace's own
+account (stacks.waiter_look_ns). It looks at the holder's stack; its own was seen when it let go of the lock, for it had
+none since, or is looked at now. What does not wait pays nothing for it: that is in bench.py. Beside it, what all probes
+take for such a wait, its release included, by the kernel's account of BPF programs (kernel.bpf_stats_enabled).
 
-The target computes in one thread and wants the lock back twice every ms in two others, all of them DEPTH calls deep, of
-functions that differ.
+In the target two threads take turns, each computes for a while, in functions that call each other DEPTH deep and all
+differ, and lets go. The CPUs are idle in between, so the caches are cold: that is what a wait finds.
 """
 import argparse
 import json
@@ -16,26 +16,26 @@ import statistics
 import subprocess
 import time
 
-DEPTH = 20
-SECONDS = 2
+DEPTHS = (8, 16, 24, 48)
+SECONDS = 1.5
 LIMIT_US = 10
 SWITCH = "/proc/sys/kernel/bpf_stats_enabled"
 TARGET = """
-import os, threading, time
-for i in range(%d):
-    exec("def deep%%d(work): return deep%%d(work)" %% (i, i + 1))
-exec("def deep%%d(work): return work()" %% (i + 1))
-def compute():
+import os, sys, threading, time
+depth = int(sys.argv[1]) - 4  # with those of threading and turns()
+for i in range(depth):
+    exec("def deep%d(work): return deep%d(work)" % (i, i + 1))
+exec("def deep%d(work): return work()" % depth)
+def turns():
+    numbers = list(range(20000))
     while True:
-        sum(range(200))
-def want():
-    while True:
-        time.sleep(0.0005)
-for work in (compute, want, want):
-    threading.Thread(target=deep0, args=(work,), daemon=True).start()
-print(os.getpid(), flush=True)
-time.sleep(1000)
-""" % DEPTH
+        sum(numbers)
+        time.sleep(0.0001)
+for i in range(2):
+    threading.Thread(target=deep0, args=(turns,)).start()
+print(os.getpid())
+sys.stdout.flush()
+"""
 KINDS = ("none", "python", "both")
 
 
@@ -50,7 +50,7 @@ def probes_ns():
 
 
 def measure(giltrace, pid, kind):
-    """us of the probes for a wait, and how often a stack was walked for one."""
+    """us of the probes for a wait, and us of a waiter's look at stacks."""
     tracer = subprocess.Popen([giltrace, "-p", str(pid), "--stacks=" + kind, "--json"], stdout=subprocess.PIPE,
                               text=True)
     time.sleep(SECONDS)
@@ -58,7 +58,34 @@ def measure(giltrace, pid, kind):
     tracer.send_signal(signal.SIGINT)
     report = json.loads(tracer.communicate()[0])
     waits = sum(gil["contended"] for gil in report["gils"])
-    return taken / waits / 1e3, (report["stacks"]["walks"] or 0) / waits
+    stacks = report["stacks"]
+    return taken / waits / 1e3, stacks["waiter_looks"] and stacks["waiter_look_ns"] / stacks["waiter_looks"] / 1e3
+
+
+def measure_depth(giltrace, python, depth, rounds):
+    figures = {kind: [] for kind in KINDS}
+    target = subprocess.Popen([python, "-c", TARGET, str(depth)], stdout=subprocess.PIPE, text=True)
+    try:
+        target.stdout.readline()
+        for _ in range(rounds):
+            for kind in KINDS:
+                figures[kind].append(measure(giltrace, target.pid, kind))
+    finally:
+        target.kill()
+        target.wait()
+    return figures
+
+
+def spread(values):
+    return "%5.1f  [%.1f - %.1f]" % (statistics.median(values), min(values), max(values))
+
+
+def show(depth, figures):
+    print("%d frames: us, median [least - most]" % depth)
+    for kind in KINDS:
+        taken, looks = zip(*figures[kind])
+        print("  --stacks=%-8s all probes of a wait %s" % (kind, spread(taken)) +
+              ("" if kind == "none" else "   the waiter's look %s (limit: %d)" % (spread(looks), LIMIT_US)))
 
 
 def main():
@@ -66,36 +93,20 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--python", default="/usr/bin/python3")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--depth", type=int, action="append", help="repeatable; by default %s" % (DEPTHS,))
     options = parser.parse_args()
-    giltrace = os.path.join(options.build, "bin/giltrace")
     with open(SWITCH, encoding="ascii") as file:
         before = file.read()
-    target = subprocess.Popen([options.python, "-c", TARGET], stdout=subprocess.PIPE, text=True)
-    figures = {kind: [] for kind in KINDS}
-    walks = {}
     try:
         with open(SWITCH, "w", encoding="ascii") as file:
             file.write("1")
-        target.stdout.readline()
-        for _ in range(options.rounds):
-            for kind in KINDS:
-                taken, walks[kind] = measure(giltrace, target.pid, kind)
-                figures[kind].append(taken)
+        print("\nStacks of a contended wait, %s" % options.python)
+        for depth in options.depth or DEPTHS:
+            show(depth, measure_depth(os.path.join(options.build, "bin/giltrace"), options.python, depth,
+                                      options.rounds))
     finally:
-        target.kill()
-        target.wait()
         with open(SWITCH, "w", encoding="ascii") as file:
             file.write(before)
-    plain = statistics.median(figures["none"])
-    print("\nStacks of a contended wait, %d frames deep, %s.\n"
-          "us that the probes take for a wait, median [least - most] of %d rounds:" %
-          (DEPTH + 4, options.python, options.rounds))
-    for kind in KINDS:
-        middle = statistics.median(figures[kind])
-        print("  --stacks=%-8s %5.1f  [%.1f - %.1f]%s" % (
-            kind, middle, min(figures[kind]), max(figures[kind]), "" if kind == "none" else
-            "  %.1f looks: %.1f us more; for two looks %.1f (limit: %d)" % (
-                walks[kind], middle - plain, 2 * (middle - plain) / walks[kind], LIMIT_US)))
 
 
 if __name__ == "__main__":

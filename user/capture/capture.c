@@ -24,13 +24,15 @@
 #include "user/target/process.h"
 #include "user/target/process_list.h"
 
-#define MIN_THREADS 768
-#define MAX_THREADS 65536
-#define MAX_PAIRS   16384
+/* Slots, at least: of running processes, and of those that have yet to begin. */
+#define MIN_THREADS       384
+#define MIN_THREADS_AHEAD 768
+#define MAX_THREADS       65536
+#define MAX_PAIRS         8192
 
 /* What stacks need, when they are asked for. */
-#define MAX_RELEASES 8192
-#define MAX_TOLD     16384 /* stacks; those that are forgotten are told again */
+#define MAX_RELEASES 4096
+#define MAX_TOLD     8192 /* stacks; those that are forgotten are told again */
 #define MAX_WALKS    64    /* at the same time, those of preempted threads among them */
 #define STACKS_BYTES (1U << 19)
 
@@ -60,10 +62,11 @@ double capture__cost_ns_per_hit(const struct capture *capture)
 
 static uint32_t slots_for(const struct capture_options *options)
 {
+	uint64_t least = options->started || options->scope != TRACE_GIVEN ? MIN_THREADS_AHEAD : MIN_THREADS;
 	uint64_t wanted = options->max_threads ? options->max_threads : 2 * options->threads + 256;
 
-	if (!options->max_threads && wanted < MIN_THREADS)
-		wanted = MIN_THREADS;
+	if (!options->max_threads && wanted < least)
+		wanted = least;
 	return wanted > MAX_THREADS ? MAX_THREADS : (uint32_t)wanted;
 }
 

@@ -373,6 +373,8 @@ static void fill_quality(const struct capture *capture, struct trace *trace)
 	trace->quality.torn = counts[WALKS_TORN];
 	trace->quality.missing = counts[WALKS_MISSING];
 	trace->quality.cut = counts[WALKS_CUT];
+	trace->quality.waiter_looks = counts[WAITER_LOOKS];
+	trace->quality.waiter_look_ns = counts[WAITER_LOOK_NS];
 	trace->quality.frames_gone = capture->harvested->quality.frames_gone;
 }
 

@@ -150,10 +150,12 @@ static json_t *quality(const struct trace *trace)
 	const struct trace_stack_quality *quality = &trace->quality;
 	bool any = trace->stack_level != TRACE_STACKS_NONE;
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "level", levels[trace->stack_level], "walks",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "level", levels[trace->stack_level], "walks",
 			 json__known(any, quality->walks), "torn", json__known(any, quality->torn), "missing",
 			 json__known(any, quality->missing), "cut", json__known(any, quality->cut), "frames_gone",
-			 json__known(any, quality->frames_gone));
+			 json__known(any, quality->frames_gone), "waiter_looks",
+			 json__known(any, quality->waiter_looks), "waiter_look_ns",
+			 json__known(any, quality->waiter_look_ns));
 }
 
 void json__add_code(json_t *root, const struct trace *trace)

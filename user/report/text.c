@@ -373,6 +373,9 @@ static void print_cost(const struct trace *trace, FILE *out)
 			format_time(total, (uint64_t)((double)probes->hits * probes->cost_ns_per_hit)),
 			format_percent(share, probes->overhead_pct / 100));
 	fprintf(out, ".\n");
+	if (trace->quality.waiter_looks)
+		fprintf(out, "Looking at stacks took those who waited %s each time.\n",
+			format_time(each, trace->quality.waiter_look_ns / trace->quality.waiter_looks));
 }
 
 int report__text(const struct trace *trace, FILE *out)

@@ -147,6 +147,7 @@ struct trace_stack_quality {
 	uint64_t missing;     /* nothing told where the thread's stack is */
 	uint64_t cut;         /* deeper than is read; the frames nearest to the leaf are known */
 	uint64_t frames_gone; /* frames whose code had been freed when it was to be named */
+	uint64_t waiter_looks, waiter_look_ns; /* by threads that went to sleep: how often, and what it took them */
 };
 
 /* The process that was given, or the first of several; pid 0 and exe "" when every process was traced. */
