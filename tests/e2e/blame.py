@@ -40,4 +40,6 @@ def check_quality(test, report):
     waits = sum(b["waits"] for b in report["blame"])
     known = sum(b["waits"] for b in report["blame"] if b["stack"])
     test.assertGreaterEqual(known, 0.99 * waits - 1, "waits with a holder's stack: %s" % stacks)
+    traced = {p["pid"] for p in report["processes"]}
+    test.assertLessEqual({p["pid"] for p in report["release_points"]}, traced, "only of what is traced")
     test.assertLessEqual(stacks["torn"], 0.005 * stacks["walks"], "torn walks")

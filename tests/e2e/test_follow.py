@@ -42,7 +42,8 @@ class Following(TraceTest):
     def children(self, report):
         """The traced processes that are not the first one, in the order of beginning. (2.7's subprocess forks in Python:
         until the exec, that is another one.)"""
-        return [p for p in report["processes"] if p["pid"] != report["target"]["pid"] and p["ended_by"] != "execed"]
+        children = [p for p in report["processes"] if p["pid"] != report["target"]["pid"] and p["ended_by"] != "execed"]
+        return sorted(children, key=lambda p: p["start_ns"])
 
 
 @pythons.for_each(["pyenv 2.7"] + pythons.EVERY)

@@ -172,6 +172,7 @@ static void process_ended(struct capture *capture, const struct record *record)
 		life->ended_ns = record->time_ns;
 		life->execed = record->execed;
 	}
+	ring_buffer__consume(capture->stack_ring); /* what it told is its still */
 	stack_table__forget(capture->stacks, record->tgid, record->instance);
 	capture__harvest_locks(capture);
 }
@@ -548,8 +549,8 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 		int next_look_ms = discovery__go_on(capture->discovery, capture__now());
 		int ready = poll(fds, 3, timeout_ms(end_ns, next_look_ms));
 
-		ring_buffer__consume(capture->stack_ring);
 		ring_buffer__consume(capture->ring);
+		ring_buffer__consume(capture->stack_ring);
 		if (capture->half_full) {
 			capture->half_full = false;
 			drain__all(capture);

@@ -15,7 +15,7 @@
 struct capture {
 	struct giltrace_bpf *bpf;
 	struct ring_buffer *ring;
-	struct ring_buffer *stack_ring; /* consumed before the other, whose records name stacks */
+	struct ring_buffer *stack_ring; /* consumed after the other, which tells of new processes */
 	struct timer *timer;
 	struct stack_table *stacks;
 	struct files *files;

@@ -182,17 +182,24 @@ static int64_t interpreter_of(const struct capture *capture, const struct life *
 	return plan->adapter->interpreter(same_place ? life->process : NULL, plan, address);
 }
 
-/* Who has met this file's locks is of this runtime. */
+/* Who has met this file's locks is of this runtime. Its life is told at the end, by describe_processes(). */
 static int add_process(struct capture *capture, struct trace *trace, struct life *life, uint32_t file)
 {
-	const struct probe_plan *plan = files__plan(capture->files, file);
 	struct trace_process *process = trace__add_process(trace);
-	uint64_t end_ns = life->ended_ns ? life->ended_ns : capture->stop_ns ? capture->stop_ns : capture__now();
 
 	if (!process)
 		return -ENOMEM;
 	life->file = file;
 	process->number = capture__number_of(capture, life);
+	return 0;
+}
+
+static int describe_process(const struct capture *capture, struct trace_process *process)
+{
+	const struct life *life = &capture->lives.list[process->number];
+	const struct probe_plan *plan = files__plan(capture->files, life->file);
+	uint64_t end_ns = life->ended_ns ? life->ended_ns : capture->stop_ns ? capture->stop_ns : capture__now();
+
 	process->pid = life->pid;
 	process->pid_in_namespace = life->pid_in_namespace == life->pid ? 0 : life->pid_in_namespace;
 	process->parent = life->parent;
@@ -202,13 +209,23 @@ static int add_process(struct capture *capture, struct trace *trace, struct life
 	process->end = !life->ended_ns ? TRACE_END_TIME : life->execed ? TRACE_END_EXECED : TRACE_END_EXITED;
 	process->from_start = life->process ? capture->started
 					    : life->began_ns > capture->start_ns &&
-						      life->began_ns >= files__attached_ns(capture->files, file);
+						      life->began_ns >= files__attached_ns(capture->files, life->file);
 	if (plan) {
 		process->runtime = plan->runtime;
 		process->design = plan->design;
 		memcpy(process->version, plan->version, sizeof(process->version));
 	}
-	return 0;
+	return life->exe && !process->exe ? -ENOMEM : 0;
+}
+
+/* Only now is all known of them: a lock may be read before its process's end is told, and even its beginning. */
+static int describe_processes(const struct capture *capture, struct trace *trace)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < trace->process_count && !err; i++)
+		err = describe_process(capture, &trace->processes[i]);
+	return err;
 }
 
 static bool has_process(const struct trace *trace, uint32_t number)
@@ -441,6 +458,8 @@ int capture__collect(struct capture *capture, struct trace *trace)
 		err = collect_locks(capture, trace);
 	if (!err)
 		err = collect_waiting_at_start(capture, trace);
+	if (!err)
+		err = describe_processes(capture, trace);
 	if (err)
 		return err;
 	leave_out_refuted(capture, trace);

@@ -105,8 +105,8 @@ void drain__all(struct capture *capture)
 	capture->bpf->bss->entries = 0;
 	if (wait_for_programs(capture))
 		return;                            /* they stay where they are, and come with the next epoch */
-	ring_buffer__consume(capture->stack_ring); /* what entries name was told before */
 	ring_buffer__consume(capture->ring);
+	ring_buffer__consume(capture->stack_ring); /* what entries name was told before */
 	DRAIN(capture, pairs, struct pair_key, struct pair, now, add_pair, capture->harvested->lost.pairs);
 	DRAIN(capture, releases, struct release_key, struct release, now, add_release, capture->harvested->lost.stacks);
 	compact(capture);

@@ -44,6 +44,7 @@ static void read_about(const struct lives *lives, struct life *life)
 	const struct life *parent = life->parent ? find(lives, life->parent, 0, true) : NULL;
 	struct process *process;
 
+	life->pid_in_namespace = life->pid;
 	if (!process__open((pid_t)life->pid, &process)) {
 		life->exe = strdup(process__exe(process));
 		life->pid_in_namespace = (uint32_t)process__pid_in_namespace(process);
@@ -55,15 +56,18 @@ static void read_about(const struct lives *lives, struct life *life)
 
 struct life *lives__begin(struct lives *lives, uint32_t pid, uint32_t instance, uint32_t parent, uint64_t now)
 {
-	struct life *life = append(lives);
+	struct life *life = find(lives, pid, instance, false);
 
 	if (!life)
+		life = append(lives);
+	if (!life)
 		return NULL;
-	life->pid = life->pid_in_namespace = pid;
+	life->pid = pid;
 	life->instance = instance;
 	life->parent = parent;
 	life->began_ns = now;
-	read_about(lives, life);
+	if (!life->exe)
+		read_about(lives, life);
 	return life;
 }
 

@@ -39,8 +39,9 @@ void lives__clear(struct lives *lives);
 struct life *lives__get(struct lives *lives, uint32_t pid, uint32_t instance);
 
 /*
- * A life begins. What people want to know of the process is read now, while it is there; where it is gone already, its
- * parent's program is taken, which a forked process runs. NULL without memory.
+ * A life begins; it may have been met already, by a stack that was told before its beginning. What people want to know
+ * of the process is read now, while it is there; where it is gone already, its parent's program is taken, which a
+ * forked process runs. NULL without memory.
  */
 struct life *lives__begin(struct lives *lives, uint32_t pid, uint32_t instance, uint32_t parent, uint64_t now);
 

@@ -93,6 +93,16 @@ static double median_hit_ns(const void *lock)
 	return batches[BATCHES / 2] / (2 * CYCLES);
 }
 
+/* There are a few at most, and nobody else's yet. */
+static void clear_map(const struct bpf_map *map)
+{
+	char key[64];
+
+	while (bpf_map__key_size(map) <= sizeof(key) && !bpf_map_get_next_key(bpf_map__fd(map), NULL, key) &&
+	       !bpf_map_delete_elem(bpf_map__fd(map), key))
+		;
+}
+
 /* Takes out of the maps what the measurement left there. */
 static void clean_up(struct giltrace_bpf *bpf, uint32_t pid, const void *lock)
 {
@@ -100,6 +110,7 @@ static void clean_up(struct giltrace_bpf *bpf, uint32_t pid, const void *lock)
 	struct thread_pointer pointer = {.tgid = pid, .pointer = pthread_self()};
 	uint32_t slot;
 
+	clear_map(bpf->maps.releases);
 	bpf_map_delete_elem(bpf_map__fd(bpf->maps.processes), &pid);
 	bpf_map_delete_elem(bpf_map__fd(bpf->maps.locks), &key);
 	bpf_map_delete_elem(bpf_map__fd(bpf->maps.thread_pointers), &pointer);
