@@ -116,8 +116,10 @@ static int start(struct launch *launch, char *const argv[], int go[2])
 		return -errno;
 	launch->exec_error = exec_error[0];
 	launch->command = fork();
-	if (!launch->command)
+	if (!launch->command) {
+		close(go[1]); /* so that it notices when nobody can let it go */
 		become_command(argv, go[0], exec_error[1]);
+	}
 	close(exec_error[1]);
 	if (launch->command < 0 || ptrace(PTRACE_SEIZE, launch->command, NULL, OPTIONS) || write(go[1], "", 1) != 1)
 		return -errno;
