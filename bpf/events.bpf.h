@@ -123,7 +123,7 @@ __attribute__((noinline)) int finish_wait(__u64 address, __u32 slot, __u64 now)
 	first.stack = hit.thread->first_stack;
 	is_first = hit.thread->attempt_holder == first.holder && hit.thread->attempt_stack == first.stack;
 	look_back_at_sleep(&hit);
-	charge = end_wait(hit.lock, hit.thread, now, &counts);
+	charge = end_wait(hit.lock, hit.thread, now, window_of(hit.lock), &counts);
 	if (charge.charged)
 		charge_pair(&hit, &charge, counts && is_first);
 	if (counts && !(charge.charged && is_first))
@@ -185,43 +185,6 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 		charge_pair(hit, &charge, 0);
 }
 
-/* Without acquired sites, a waiter that wakes up and finds the lock free has it: nobody else can come between. */
-static __always_inline void acquired_if_free(const struct hit *hit)
-{
-	int locked = 1;
-
-	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(hit->thread->lock + hit->lock->layout.locked)))
-		lose(LOST_SENSELESS);
-	else if (!locked)
-		finish_wait(hit->thread->lock, hit->slot, hit->now);
-}
-
-/* A thread whose sleep began before the trace: what it slept for shows later. */
-static __always_inline long note_woken(const struct hit *hit, __u64 flags)
-{
-	struct woken woken = {.time_ns = hit->now, .tgid = hit->tgid};
-	__u32 tid = bpf_get_current_pid_tgid();
-
-	return bpf_map_update_elem(&waiting_at_start, &tid, &woken, flags);
-}
-
-static __always_inline void waited(struct pt_regs *ctx)
-{
-	struct hit hit;
-
-	if (find_known_hit(&hit, DEALINGS_WAITING)) {
-		hit.thread->hits++;
-		on_waited(hit.lock, hit.thread, hit.now, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
-		if (waits_only)
-			acquired_if_free(&hit);
-	} else if (bpf_map_lookup_elem(&processes, &hit.tgid)) {
-		long err = note_woken(&hit, BPF_NOEXIST);
-
-		if (err && err != -EEXIST) /* it woke twice before the lock's file was probed at all its sites */
-			lose(LOST_PAIRS);
-	}
-}
-
 /*
  * The places where threads let go of the lock.
  */
@@ -277,10 +240,12 @@ __attribute__((noinline)) int look_at_release(__u64 address, __u32 slot, __u32 n
 {
 	struct hit hit = {.slot = slot};
 	struct release *release;
-	__u64 weight = 1, stack;
+	__u64 weight, stack;
 
 	if (!find_both(address, slot, &hit.lock, &hit.thread))
 		return 0;
+	weight = hit.lock->weight;
+	held_ns *= weight;
 	stack = look_at_self(address, slot, number);
 	release = find_release(&hit, stack);
 	if (!hit.lock->waiters) {
@@ -294,7 +259,8 @@ __attribute__((noinline)) int look_at_release(__u64 address, __u32 slot, __u32 n
 		return 0;
 	release->releases += weight; /* only the thread writes its releases */
 	release->held_ns += held_ns;
-	release->forced += forced;
+	if (forced)
+		release->forced += hit.lock->weight;
 	hit.thread->release_stack = stack;
 	hit.thread->release_weight = forced ? 0 : weight;
 	return 0;
@@ -313,8 +279,8 @@ __attribute__((noinline)) int come_back(__u64 address, __u32 slot, __u64 wanted_
 	thread = hit.thread;
 	release = find_release(&hit, thread->release_weight ? thread->release_stack : thread->call_site);
 	if (release && waited_ns) {
-		release->returns++;
-		release->back_ns += waited_ns;
+		release->returns += thread->release_holds;
+		release->back_ns += thread->release_holds * waited_ns;
 	}
 	if (release && wanted_ns > thread->release_ns)
 		release->outside_ns += (wanted_ns - thread->release_ns) * thread->release_weight;
@@ -322,7 +288,8 @@ __attribute__((noinline)) int come_back(__u64 address, __u32 slot, __u64 wanted_
 	return 0;
 }
 
-static __always_inline void acquired(const struct hit *hit)
+/* The thread has the lock: what it did for it has come to an end. */
+static __always_inline void got(const struct hit *hit)
 {
 	struct thread *thread = hit->thread;
 	__u64 wanted_ns = thread->waiting_since, waited_ns = 0;
@@ -331,12 +298,59 @@ static __always_inline void acquired(const struct hit *hit)
 		waited_ns = thread->wait_at_start ? 0 : hit->now - wanted_ns;
 		finish_wait(hit->thread->lock, hit->slot, hit->now);
 	}
-	if (python_stacks && thread->release_ns && (waited_ns || thread->release_weight))
+	if (python_stacks && thread->release_ns && thread->release_window == window_of(hit->lock) &&
+	    (waited_ns || thread->release_weight))
 		come_back(thread->lock, hit->slot, wanted_ns ? wanted_ns : hit->now, waited_ns);
 	thread->release_ns = 0;
-	if (on_acquired(hit->lock, thread, hit->now))
+}
+
+/* Without acquired sites, a waiter that wakes up and finds the lock free has it: nobody else can come between. */
+static __always_inline void got_if_free(const struct hit *hit)
+{
+	int locked = 1;
+
+	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(hit->thread->lock + hit->lock->layout.locked)))
+		lose(LOST_SENSELESS);
+	else if (!locked)
+		got(hit);
+}
+
+static __always_inline void acquired(const struct hit *hit)
+{
+	__u32 weight = weight_at(hit->lock, hit->now);
+
+	got(hit);
+	if (!weight)
+		return;
+	if (on_acquired(hit->lock, hit->thread, hit->now, weight, window_of(hit->lock)))
 		note_senseless(hit);
 	hit->lock->holder_slot = hit->slot;
+}
+
+/* A thread whose sleep began before the trace: what it slept for shows later. */
+static __always_inline long note_woken(const struct hit *hit, __u64 flags)
+{
+	struct woken woken = {.time_ns = hit->now, .tgid = hit->tgid};
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	return bpf_map_update_elem(&waiting_at_start, &tid, &woken, flags);
+}
+
+static __always_inline void waited(struct pt_regs *ctx)
+{
+	struct hit hit;
+
+	if (find_known_hit(&hit, DEALINGS_WAITING)) {
+		hit.thread->hits++;
+		on_waited(hit.lock, hit.thread, hit.now, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
+		if (waits_alone)
+			got_if_free(&hit);
+	} else if (bpf_map_lookup_elem(&processes, &hit.tgid)) {
+		long err = note_woken(&hit, BPF_NOEXIST);
+
+		if (err && err != -EEXIST) /* it woke twice before the lock's file was probed at all its sites */
+			lose(LOST_PAIRS);
+	}
 }
 
 /* A hold that others waited for in vain is told. A semaphore's waiters ask for nothing: there, 5 ms of waiting count.
@@ -435,8 +449,8 @@ static __always_inline void account_release(struct pt_regs *ctx, const struct hi
 	__u32 number;
 
 	if (!waited_for) {
-		thread->pending_releases++;
-		thread->pending_held_ns += held_ns;
+		thread->pending_releases += hit->lock->weight;
+		thread->pending_held_ns += hit->lock->weight * held_ns;
 		if (!is_looked_at(thread))
 			return;
 	}
@@ -455,16 +469,21 @@ static __always_inline void released(struct pt_regs *ctx, const struct hit *hit,
 {
 	struct lock *lock = hit->lock;
 	bool forced = lock->requested_ns != 0;
+	__u32 number = window_of(lock);
+	bool seen;
 
 	if (lock->layout.lock_variable && hit->thread->wait_at_start)
 		acquired_unseen(hit);
 	lock->found_free = 0;
 	lock->woken = 0;
 	hit->thread->release_stack = 0;
-	if (python_stacks && lock->holder == hit->thread->tid)
+	seen = seen_holder(lock, number) == hit->thread->tid;
+	if (seen && python_stacks)
 		account_release(ctx, hit, address, hit->now - lock->acquired_ns, forced);
-	hit->thread->release_ns = forced ? 0 : hit->now;
-	if (on_released(lock, hit->thread, hit->now))
+	hit->thread->release_ns = forced || (!seen && number > 1) ? 0 : hit->now;
+	hit->thread->release_window = number;
+	hit->thread->release_holds = seen ? lock->weight : 1;
+	if (on_released(lock, hit->thread, hit->now, number))
 		note_senseless(hit);
 }
 

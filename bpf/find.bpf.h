@@ -129,6 +129,7 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u64 tgid
 	lock->holder_syscall = -1;
 	lock->instance = process->instance;
 	lock->plan = number;
+	lock->always = plan->always;
 	lock->start_ns = process->start_ns > plan->attached_ns ? process->start_ns : plan->attached_ns;
 	lock->interpreter = find_interpreter(&lock->layout, address);
 	remember_lock(process, address);
@@ -234,6 +235,20 @@ static __always_inline struct thread *find_thread(struct lock *lock, __u64 addre
 	return bpf_map_lookup_elem(&threads, slot);
 }
 
+/* The number of the window that is, or was last, for a lock. */
+static __always_inline __u32 window_of(const struct lock *lock)
+{
+	return lock->always ? 1 : window_number;
+}
+
+/* How many acquisitions one that is now stands for; 0: it opens no hold. */
+static __always_inline __u32 weight_at(const struct lock *lock, __u64 now)
+{
+	if (lock->always)
+		return 1;
+	return now >= window_start && now < window_end ? window_weight : 0;
+}
+
 /*
  * Who has a semaphore between `released` and `taken`: one that found it free since, or was woken up to take it; else it
  * is not released yet, for the probe comes before the call. The thread that runs is going to sleep, so it is another.
@@ -261,7 +276,7 @@ static __always_inline __u32 find_holder(const struct lock *lock, __u64 address,
 	__u64 thread_state = 0;
 	__u32 *tid;
 
-	if (lock->holder)
+	if (seen_holder(lock, window_of(lock)))
 		return lock->holder;
 	if (lock->layout.lock_variable && lock->last_tid)
 		return find_next_holder(lock);

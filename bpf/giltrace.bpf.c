@@ -17,6 +17,7 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u64 cookie)
 	__u32 event = cookie_event(cookie);
 	struct hit hit;
 
+	cpu_hits[bpf_get_smp_processor_id() & (HIT_CPUS - 1)][0]++;
 	if (event == PROBE_WAITED) {
 		waited(ctx);
 		return;
@@ -173,7 +174,7 @@ static __always_inline struct lock *held_lock(const struct thread *thread, __u32
 	struct lock_key key = {.address = thread->lock, .tgid = tgid};
 	struct lock *lock = thread->holding ? bpf_map_lookup_elem(&locks, &key) : NULL;
 
-	return lock && lock->holder == thread->tid ? lock : NULL;
+	return lock && seen_holder(lock, window_of(lock)) == thread->tid ? lock : NULL;
 }
 
 /* A holder that goes to sleep takes the lock along; those who look at it shall know where it is. */
@@ -242,10 +243,11 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 
 static __always_inline bool is_held_by(const struct lock *lock, __u64 address, __u32 tid, __u64 thread_pointer)
 {
+	__u32 holder = seen_holder(lock, window_of(lock));
 	int locked = 0;
 
-	if (lock->holder || lock->layout.lock_variable)
-		return lock->holder == tid;
+	if (holder || lock->layout.lock_variable)
+		return holder == tid;
 	return lock->layout.locked != UNKNOWN_OFFSET &&
 	       !bpf_probe_read_user(&locked, sizeof(locked), (void *)(address + lock->layout.locked)) && locked == 1 &&
 	       is_state_of(lock, last_holder_state(lock, address), thread_pointer);

@@ -62,6 +62,8 @@ struct thread {
 	__u64 release_stack;    /* of the last release, if that was looked at */
 	__u64 release_ns;       /* when that was, if it was voluntary; else 0 */
 	__u64 release_weight;   /* how many releases it stands for */
+	__u32 release_window;   /* the window of `release_ns`, */
+	__u32 release_holds;    /* and how many holds the one that ended then stands for */
 	__u64 pending_releases; /* since the last that was looked at, and that nobody waited for, */
 	__u64 pending_held_ns;  /* and the holds that they ended */
 	__u32 releases_until_look;
@@ -98,6 +100,10 @@ struct lock {
 	__u32 holder_slot; /* of the last thread that took it */
 	__u32 last_tid;    /* the last thread that took it */
 	__u32 known;       /* an acquisition or a release was seen */
+	__u32 always;      /* its holds are always probed: windows are not for it */
+	/* Of the hold that `holder` began, or of the last one: the window in which that was, and how many it stands for. */
+	__u32 window, weight;
+	__u32 pad;
 	/* Hints about a semaphore, written by any thread. Since the last release: */
 	__u32 found_free;    /* the last thread that found it free; 0: none */
 	__u32 woken;         /* the last thread that woke up to take it; 0: none */
@@ -127,6 +133,7 @@ struct lock {
 enum scope { SCOPE_GIVEN, SCOPE_CHILDREN, SCOPE_ALL };
 
 #define MAX_PLANS        64
+#define HIT_CPUS         128 /* CPUs with a higher number share */
 #define LOCKS_OF_PROCESS 8
 
 /* One file that is probed. Its layout's absolute addresses are those in the file. */
@@ -135,6 +142,8 @@ struct file_plan {
 	struct frame_layout frames;
 	__u32 frame_size;  /* bytes: what is read of a frame, */
 	__u32 code_size;   /* and of a code object */
+	__u32 always;      /* its holds are always probed */
+	__u32 pad;
 	__u64 attached_ns; /* since when it is probed; 0: not yet at all its sites */
 	__u64 unlike;      /* hits whose argument did not look like a lock */
 	__u64 senseless;   /* releases without their acquisition, or the reverse */
@@ -283,9 +292,9 @@ struct hog {
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 408 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 424 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct file_plan) == 184, "the same on both sides");
+_Static_assert(sizeof(struct thread) == 416 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct lock) == 440 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
 _Static_assert(sizeof(struct record) == 24, "the same on both sides");
 #endif

@@ -83,8 +83,8 @@ HISTOGRAM_ONCE __u32 histogram_bucket(__u64 ns)
 	return shift * HISTOGRAM_STEPS + (__u32)(units >> shift);
 }
 
-/* Adds one time in ns. Single writer. */
-HISTOGRAM_INLINE void histogram_add(struct histogram *histogram, __u64 ns)
+/* Adds a time in ns that stands for `weight` such times. Single writer. */
+HISTOGRAM_INLINE void histogram_add_weighted(struct histogram *histogram, __u64 ns, __u64 weight)
 {
 	__u32 bucket = histogram_bucket(ns);
 
@@ -92,10 +92,16 @@ HISTOGRAM_INLINE void histogram_add(struct histogram *histogram, __u64 ns)
 		histogram->min_ns = ns;
 	if (ns > histogram->max_ns)
 		histogram->max_ns = ns;
-	histogram->count++;
-	histogram->sum_ns += ns;
+	histogram->count += weight;
+	histogram->sum_ns += weight * ns;
 	if (bucket < HISTOGRAM_BUCKETS)
-		histogram->buckets[bucket]++;
+		histogram->buckets[bucket] += weight;
+}
+
+/* Adds one time in ns. Single writer. */
+HISTOGRAM_INLINE void histogram_add(struct histogram *histogram, __u64 ns)
+{
+	histogram_add_weighted(histogram, ns, 1);
 }
 
 /*

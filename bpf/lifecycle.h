@@ -170,7 +170,7 @@ HISTOGRAM_INLINE struct charge on_blocked(struct lock *lock, struct thread *thre
  */
 HISTOGRAM_INLINE void on_waited(struct lock *lock, struct thread *thread, __u64 now, bool timed_out)
 {
-	bool held = lock->holder || !lock->known;
+	bool held = lock->holder || !lock->known || lock->window > 1;
 
 	thread->woken_by = timed_out ? WAKE_TIMED_OUT : WAKE_SIGNALLED;
 	if (timed_out && held && lock->switches == thread->attempt_switches && !lock->requested_ns)
@@ -199,7 +199,8 @@ HISTOGRAM_INLINE void on_wait_at_start(struct thread *thread, __u64 start)
  * The waiting thread has the lock: closes its wait. `*finished_wait` tells whether it was one that counts (begun and
  * ended within the trace), for the pair's number of waits.
  */
-HISTOGRAM_INLINE struct charge end_wait(struct lock *lock, struct thread *thread, __u64 now, bool *finished_wait)
+HISTOGRAM_INLINE struct charge end_wait(struct lock *lock, struct thread *thread, __u64 now, __u32 window,
+					bool *finished_wait)
 {
 	struct charge charge = end_sleep(lock, thread, now, 0);
 	__u64 waited = now - thread->waiting_since;
@@ -216,20 +217,31 @@ HISTOGRAM_INLINE struct charge end_wait(struct lock *lock, struct thread *thread
 		if (bucket < ATTEMPTS_BUCKETS)
 			lock->attempts[bucket]++;
 		thread->handoffs++;
-		if (lock->released_ns > thread->waiting_since && lock->released_ns <= now)
-			histogram_add(&lock->handoff, now - lock->released_ns);
+		if (lock->released_ns > thread->waiting_since && lock->released_ns <= now && lock->window == window)
+			histogram_add_weighted(&lock->handoff, now - lock->released_ns, lock->weight);
 	}
 	leave_waiters(lock, thread, now);
 	thread->waiting_since = 0;
 	return charge;
 }
 
-/* The thread has the lock: opens a hold. True when that makes no sense, because another still holds it: a miss. */
-HISTOGRAM_INLINE bool on_acquired(struct lock *lock, struct thread *thread, __u64 now)
+/* Who is seen to hold the lock, when probes have been there since the window of this number; 0: nobody, or unknown. */
+HISTOGRAM_INLINE __u32 seen_holder(const struct lock *lock, __u32 window)
 {
-	bool senseless = lock->holder != 0;
+	return lock->window == window ? lock->holder : 0;
+}
 
-	thread->acquisitions++;
+/*
+ * The thread has the lock: opens a hold, which stands for `weight` of them, in the window of this number. True when that
+ * makes no sense, because another still holds it: a miss.
+ */
+HISTOGRAM_INLINE bool on_acquired(struct lock *lock, struct thread *thread, __u64 now, __u32 weight, __u32 window)
+{
+	bool senseless = seen_holder(lock, window) != 0;
+
+	thread->acquisitions += weight;
+	lock->weight = weight;
+	lock->window = window;
 	thread->holding = 1;
 	thread->hold_runnable = 0;
 	thread->hold_blocked = 0;
@@ -247,22 +259,28 @@ HISTOGRAM_INLINE bool on_acquired(struct lock *lock, struct thread *thread, __u6
 	return senseless;
 }
 
-/* The thread let go: closes its hold. True when that makes no sense: it was not known to hold the lock. */
-HISTOGRAM_INLINE bool on_released(struct lock *lock, struct thread *thread, __u64 now)
+/*
+ * The thread let go: closes its hold. True when that makes no sense: it was not known to hold the lock. After the first
+ * window there may be holds that were not opened in one: these are others' to count.
+ */
+HISTOGRAM_INLINE bool on_released(struct lock *lock, struct thread *thread, __u64 now, __u32 window)
 {
+	bool seen = seen_holder(lock, window) == thread->tid;
+	__u64 weight = seen ? lock->weight : window == 1;
 	bool senseless = false;
 
-	thread->releases++;
-	thread->releases_forced += lock->requested_ns != 0;
-	if (lock->holder == thread->tid) {
-		histogram_add(&thread->hold, now - lock->acquired_ns);
-		thread->held_runnable_ns += thread->hold_runnable;
-		thread->held_blocked_ns += thread->hold_blocked;
+	thread->releases += weight;
+	if (lock->requested_ns)
+		thread->releases_forced += weight;
+	if (seen) {
+		histogram_add_weighted(&thread->hold, now - lock->acquired_ns, weight);
+		thread->held_runnable_ns += weight * thread->hold_runnable;
+		thread->held_blocked_ns += weight * thread->hold_blocked;
 	} else if (!lock->known) {
-		thread->holds_at_start++;
-		thread->held_at_start_ns += now - lock->start_ns;
+		thread->holds_at_start += weight;
+		thread->held_at_start_ns += weight * (now - lock->start_ns);
 	} else {
-		senseless = true;
+		senseless = weight != 0;
 	}
 	thread->holding = 0;
 	lock->known = 1;

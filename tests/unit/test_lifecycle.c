@@ -38,9 +38,9 @@ static void test_uncontended_cycle(void **state)
 {
 	struct scene *s = *state;
 
-	assert_false(on_acquired(&s->lock, &s->a, 2000));
+	assert_false(on_acquired(&s->lock, &s->a, 2000, 1, 1));
 	assert_int_equal(s->lock.holder, 11);
-	assert_false(on_released(&s->lock, &s->a, 2700));
+	assert_false(on_released(&s->lock, &s->a, 2700, 1));
 	assert_int_equal(s->a.acquisitions, 1);
 	assert_int_equal(s->a.releases, 1);
 	assert_int_equal(s->a.contended, 0);
@@ -57,7 +57,7 @@ static void test_contended_wait(void **state)
 	struct charge charge;
 	bool counts;
 
-	on_acquired(&s->lock, &s->a, 2000);
+	on_acquired(&s->lock, &s->a, 2000, 1, 1);
 	charge = on_blocked(&s->lock, &s->b, 3000, 11, 0);
 	assert_false(charge.charged);
 	on_waited(&s->lock, &s->b, 7990, true);
@@ -68,12 +68,12 @@ static void test_contended_wait(void **state)
 	on_waited(&s->lock, &s->b, 7990, false);
 	charge = on_blocked(&s->lock, &s->b, 9000, 11, 0);
 	assert_int_equal(charge.ns, 1000);
-	on_released(&s->lock, &s->a, 9500);
+	on_released(&s->lock, &s->a, 9500, 1);
 	on_waited(&s->lock, &s->b, 7990, false);
-	charge = end_wait(&s->lock, &s->b, 9900, &counts);
+	charge = end_wait(&s->lock, &s->b, 9900, 1, &counts);
 	assert_true(counts);
 	assert_int_equal(charge.ns, 900);
-	assert_false(on_acquired(&s->lock, &s->b, 9900));
+	assert_false(on_acquired(&s->lock, &s->b, 9900, 1, 1));
 	assert_int_equal(s->b.failed, 2);
 	assert_int_equal(s->b.timeouts, 1);
 	assert_int_equal(s->b.stolen, 1);
@@ -100,7 +100,7 @@ static void test_charges_add_up(void **state)
 			charged += on_blocked(&s->lock, &s->b, now, (__u32)(rand() % 4), 0).ns;
 			now += 1 + (uint64_t)rand() % 100000;
 		}
-		charged += end_wait(&s->lock, &s->b, now, &counts).ns;
+		charged += end_wait(&s->lock, &s->b, now, 1, &counts).ns;
 		now += 10;
 	}
 	assert_int_equal(charged, s->b.wait.sum_ns);
@@ -119,14 +119,14 @@ static void test_wait_at_start(void **state)
 	on_waited(&s->lock, &s->b, 7990, true);
 	assert_int_equal(on_blocked(&s->lock, &s->b, 9000, 11, 0).ns, 5000);
 	assert_int_equal(s->b.failed, 1);
-	end_wait(&s->lock, &s->b, 9500, &counts);
+	end_wait(&s->lock, &s->b, 9500, 1, &counts);
 	assert_false(counts);
 	assert_int_equal(s->b.contended, 0);
 	assert_int_equal(s->b.wait.count, 0);
 	assert_int_equal(s->b.waits_at_start, 1);
 	assert_int_equal(s->b.waited_at_start_ns, 8500);
 	on_blocked(&s->lock, &s->b, 20000, 11, 0); /* the next wait is an ordinary one */
-	end_wait(&s->lock, &s->b, 21000, &counts);
+	end_wait(&s->lock, &s->b, 21000, 1, &counts);
 	assert_true(counts);
 	assert_int_equal(s->b.wait.sum_ns, 1000);
 }
@@ -135,7 +135,7 @@ static void test_hold_at_start(void **state)
 {
 	struct scene *s = *state;
 
-	assert_false(on_released(&s->lock, &s->a, 6000));
+	assert_false(on_released(&s->lock, &s->a, 6000, 1));
 	assert_int_equal(s->a.holds_at_start, 1);
 	assert_int_equal(s->a.held_at_start_ns, 5000);
 	assert_int_equal(s->a.hold.count, 0);
@@ -147,11 +147,11 @@ static void test_senseless(void **state)
 {
 	struct scene *s = *state;
 
-	assert_false(on_acquired(&s->lock, &s->a, 2000));
-	assert_true(on_acquired(&s->lock, &s->b, 3000)); /* a's release was missed */
-	assert_true(on_released(&s->lock, &s->a, 4000));
+	assert_false(on_acquired(&s->lock, &s->a, 2000, 1, 1));
+	assert_true(on_acquired(&s->lock, &s->b, 3000, 1, 1)); /* a's release was missed */
+	assert_true(on_released(&s->lock, &s->a, 4000, 1));
 	assert_int_equal(s->a.hold.count, 0);
-	assert_true(on_released(&s->lock, &s->b, 5000));
+	assert_true(on_released(&s->lock, &s->b, 5000, 1));
 }
 
 static void test_off_cpu(void **state)
@@ -160,18 +160,18 @@ static void test_off_cpu(void **state)
 
 	on_off_cpu(&s->a, 1500, true, -1); /* not holding: of no interest */
 	on_cpu_again(&s->a, 1600);
-	on_acquired(&s->lock, &s->a, 2000);
+	on_acquired(&s->lock, &s->a, 2000, 1, 1);
 	on_off_cpu(&s->a, 2100, false, -1);
 	on_cpu_again(&s->a, 2400);
 	on_off_cpu(&s->a, 2500, true, -1);
 	on_cpu_again(&s->a, 3500);
-	on_released(&s->lock, &s->a, 4000);
+	on_released(&s->lock, &s->a, 4000, 1);
 	assert_int_equal(s->a.held_runnable_ns, 300);
 	assert_int_equal(s->a.held_blocked_ns, 1000);
 	assert_int_equal(s->a.hold.sum_ns, 2000);
 	on_off_cpu(&s->a, 4100, true, -1);
-	on_acquired(&s->lock, &s->a, 5000);
-	on_released(&s->lock, &s->a, 6000);
+	on_acquired(&s->lock, &s->a, 5000, 1, 1);
+	on_released(&s->lock, &s->a, 6000, 1);
 	assert_int_equal(s->a.held_blocked_ns, 1000); /* sleep outside of holds does not count */
 }
 
@@ -181,16 +181,16 @@ static void test_forced_release(void **state)
 	struct scene *s = *state;
 	bool counts;
 
-	on_acquired(&s->lock, &s->a, 2000);
+	on_acquired(&s->lock, &s->a, 2000, 1, 1);
 	on_blocked(&s->lock, &s->b, 3000, 11, 0);
 	on_waited(&s->lock, &s->b, 7990, true);
 	on_blocked(&s->lock, &s->b, 8000, 11, 0);
-	on_released(&s->lock, &s->a, 8100);
+	on_released(&s->lock, &s->a, 8100, 1);
 	assert_int_equal(s->a.releases_forced, 1);
 	on_waited(&s->lock, &s->b, 7990, false);
-	end_wait(&s->lock, &s->b, 8200, &counts);
-	on_acquired(&s->lock, &s->b, 8200);
-	on_released(&s->lock, &s->b, 8300); /* nobody asked for this one */
+	end_wait(&s->lock, &s->b, 8200, 1, &counts);
+	on_acquired(&s->lock, &s->b, 8200, 1, 1);
+	on_released(&s->lock, &s->b, 8300, 1); /* nobody asked for this one */
 	assert_int_equal(s->b.releases_forced, 0);
 	assert_int_equal(s->a.releases, 1);
 }
@@ -201,12 +201,12 @@ static void test_timeout_after_switch(void **state)
 	struct scene *s = *state;
 	struct thread c = {.tid = 13};
 
-	on_acquired(&s->lock, &s->a, 2000);
+	on_acquired(&s->lock, &s->a, 2000, 1, 1);
 	on_blocked(&s->lock, &s->b, 3000, 11, 0);
-	on_released(&s->lock, &s->a, 4000);
-	on_acquired(&s->lock, &c, 4100);
+	on_released(&s->lock, &s->a, 4000, 1);
+	on_acquired(&s->lock, &c, 4100, 1, 1);
 	on_waited(&s->lock, &s->b, 7990, true);
-	on_released(&s->lock, &c, 8100);
+	on_released(&s->lock, &c, 8100, 1);
 	assert_int_equal(c.releases_forced, 0);
 }
 
@@ -216,13 +216,13 @@ static void test_timeout_when_free(void **state)
 	struct scene *s = *state;
 	bool counts;
 
-	on_acquired(&s->lock, &s->a, 2000);
+	on_acquired(&s->lock, &s->a, 2000, 1, 1);
 	on_blocked(&s->lock, &s->b, 3000, 11, 0);
-	on_released(&s->lock, &s->a, 8000);
+	on_released(&s->lock, &s->a, 8000, 1);
 	on_waited(&s->lock, &s->b, 7990, true);
-	end_wait(&s->lock, &s->b, 8100, &counts);
-	on_acquired(&s->lock, &s->b, 8100);
-	on_released(&s->lock, &s->b, 8200);
+	end_wait(&s->lock, &s->b, 8100, 1, &counts);
+	on_acquired(&s->lock, &s->b, 8100, 1, 1);
+	on_released(&s->lock, &s->b, 8200, 1);
 	assert_int_equal(s->a.releases_forced, 0);
 	assert_int_equal(s->b.releases_forced, 0);
 }
@@ -238,16 +238,16 @@ static void test_wall_clock_is_shared(void **state)
 	struct charge charge;
 	bool counts;
 
-	on_acquired(&s->lock, &s->a, 1000);
+	on_acquired(&s->lock, &s->a, 1000, 1, 1);
 	on_blocked(&s->lock, &s->b, 2000, 11, 0);
 	on_blocked(&s->lock, &c, 3000, 11, 0);
 	assert_int_equal(s->lock.waiters, 2);
-	on_released(&s->lock, &s->a, 4900);
-	charge = end_wait(&s->lock, &s->b, 5000, &counts);
+	on_released(&s->lock, &s->a, 4900, 1);
+	charge = end_wait(&s->lock, &s->b, 5000, 1, &counts);
 	assert_int_equal(charge.ns, 3000);
 	assert_int_equal(charge.wall_ns, 1000 + 2000 / 2);
-	on_acquired(&s->lock, &s->b, 5000);
-	charge = end_wait(&s->lock, &c, 5500, &counts);
+	on_acquired(&s->lock, &s->b, 5000, 1, 1);
+	charge = end_wait(&s->lock, &c, 5500, 1, &counts);
 	assert_int_equal(charge.ns, 2500);
 	assert_int_equal(charge.wall_ns, 2000 / 2 + 500);
 	assert_int_equal(s->lock.waiters, 0);
@@ -269,7 +269,7 @@ static void test_wall_clock_adds_up(void **state)
 		uint64_t passes = 1 + (uint64_t)rand() % 1000;
 
 		if (thread->waiting_since && rand() % 2) {
-			charged += end_wait(&s->lock, thread, now, &counts).wall_ns;
+			charged += end_wait(&s->lock, thread, now, 1, &counts).wall_ns;
 			waiting--;
 		} else {
 			waiting += !thread->waiting_since;
@@ -281,7 +281,7 @@ static void test_wall_clock_adds_up(void **state)
 	}
 	for (int i = 0; i < 5; i++)
 		if (waiters[i].waiting_since)
-			charged += end_wait(&s->lock, &waiters[i], now, &counts).wall_ns;
+			charged += end_wait(&s->lock, &waiters[i], now, 1, &counts).wall_ns;
 	assert_true(charged <= anybody);
 	assert_true(anybody - charged <= 2000 * 5); /* each division rounds down, for each who waits */
 }
@@ -292,7 +292,7 @@ static void test_stack_of_a_sleep(void **state)
 	struct scene *s = *state;
 	bool counts;
 
-	on_acquired(&s->lock, &s->a, 1000);
+	on_acquired(&s->lock, &s->a, 1000, 1, 1);
 	on_blocked(&s->lock, &s->b, 2000, 11, 0xa);
 	/* The same hold goes on: what runs at the end of the sleep counts more than what ran at its beginning. */
 	assert_int_equal(on_blocked(&s->lock, &s->b, 7000, 11, 0xb).stack, 0xb);
@@ -305,7 +305,7 @@ static void test_stack_of_a_sleep(void **state)
 	assert_int_equal(on_blocked(&s->lock, &s->b, 17000, 11, 0xe).stack, 0xe);
 	add_sample(&s->lock, 18000, 14, 0x11);
 	look_back(&s->lock, &s->b, 19000);
-	assert_int_equal(end_wait(&s->lock, &s->b, 19000, &counts).stack, 0xe);
+	assert_int_equal(end_wait(&s->lock, &s->b, 19000, 1, &counts).stack, 0xe);
 	/* Of several within a sleep each counts for the time until the next; one before it does not, nor another's. */
 	add_sample(&s->lock, 20000, 11, 0x20);
 	add_sample(&s->lock, 30000, 11, 0x21);
@@ -318,8 +318,8 @@ static void test_stack_of_a_sleep(void **state)
 		assert_int_equal(pick_sample(&s->lock, 12, 1, 41000, random), 0);
 	}
 	/* The lock changed hands meanwhile: the look at the end is at another hold. */
-	on_released(&s->lock, &s->a, 20000);
-	on_acquired(&s->lock, &s->a, 20100);
+	on_released(&s->lock, &s->a, 20000, 1);
+	on_acquired(&s->lock, &s->a, 20100, 1, 1);
 	on_blocked(&s->lock, &s->b, 21000, 11, 0xf);
 	s->lock.switches++;
 	assert_int_equal(on_blocked(&s->lock, &s->b, 26000, 14, 0x10).stack, 0xf);
@@ -330,7 +330,7 @@ static void test_holder_asleep(void **state)
 {
 	struct scene *s = *state;
 
-	on_acquired(&s->lock, &s->a, 1000);
+	on_acquired(&s->lock, &s->a, 1000, 1, 1);
 	assert_int_equal(s->a.hold_syscall, -1);
 	on_off_cpu(&s->a, 2000, true, 230);
 	on_cpu_again(&s->a, 5000);
@@ -347,8 +347,8 @@ static void test_holder_asleep(void **state)
 	on_blocked(&s->lock, &s->b, 25010, 11, 0);
 	on_waited(&s->lock, &s->b, 30000, true);
 	assert_int_equal(s->lock.requested_ns, 25000); /* the first request */
-	on_released(&s->lock, &s->a, 31000);
-	on_acquired(&s->lock, &s->a, 32000);
+	on_released(&s->lock, &s->a, 31000, 1);
+	on_acquired(&s->lock, &s->a, 32000, 1, 1);
 	assert_int_equal(s->lock.requested_ns, 0);
 	assert_int_equal(s->a.hold_syscall, -1);
 }

@@ -246,12 +246,14 @@ static int load(struct capture *capture, const struct capture_options *options)
 	links__prepare(bpf, capture->multi);
 	size_maps(bpf, capture->slots, options->scope);
 	size_stacks(bpf, options);
-	bpf->rodata->waits_only = options->level == TRACE_WAITS;
+	bpf->rodata->waits_alone = options->level != TRACE_ALL;
 	bpf->rodata->scope = (uint32_t)options->scope;
-	bpf_program__set_autoload(bpf->progs.on_sched_switch, options->level == TRACE_ALL);
+	bpf_program__set_autoload(bpf->progs.on_sched_switch, options->level != TRACE_WAITS);
 	err = giltrace_bpf__load(bpf);
 	if (err)
 		return err;
+	bpf->bss->window_end = UINT64_MAX;
+	bpf->bss->window_weight = bpf->bss->window_number = 1;
 	err = fill_queue(bpf->maps.free_slots);
 	if (!err && options->stacks != TRACE_STACKS_NONE)
 		err = fill_queue(bpf->maps.free_walks);
