@@ -470,7 +470,7 @@ static __always_inline void released(struct pt_regs *ctx, const struct hit *hit,
 	struct lock *lock = hit->lock;
 	bool forced = lock->requested_ns != 0;
 	__u32 number = window_of(lock);
-	bool seen;
+	bool all = number == 1 && weight_at(lock, hit->now), seen;
 
 	if (lock->layout.lock_variable && hit->thread->wait_at_start)
 		acquired_unseen(hit);
@@ -480,10 +480,10 @@ static __always_inline void released(struct pt_regs *ctx, const struct hit *hit,
 	seen = seen_holder(lock, number) == hit->thread->tid;
 	if (seen && python_stacks)
 		account_release(ctx, hit, address, hit->now - lock->acquired_ns, forced);
-	hit->thread->release_ns = forced || (!seen && number > 1) ? 0 : hit->now;
+	hit->thread->release_ns = forced || !(seen || all) ? 0 : hit->now;
 	hit->thread->release_window = number;
 	hit->thread->release_holds = seen ? lock->weight : 1;
-	if (on_released(lock, hit->thread, hit->now, number))
+	if (on_released(lock, hit->thread, hit->now, number, all))
 		note_senseless(hit);
 }
 

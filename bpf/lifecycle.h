@@ -260,13 +260,13 @@ HISTOGRAM_INLINE bool on_acquired(struct lock *lock, struct thread *thread, __u6
 }
 
 /*
- * The thread let go: closes its hold. True when that makes no sense: it was not known to hold the lock. After the first
- * window there may be holds that were not opened in one: these are others' to count.
+ * The thread let go: closes its hold. True when that makes no sense: it was not known to hold the lock. `all`: so far
+ * every hold was opened; where not, one that was not is counted by others.
  */
-HISTOGRAM_INLINE bool on_released(struct lock *lock, struct thread *thread, __u64 now, __u32 window)
+HISTOGRAM_INLINE bool on_released(struct lock *lock, struct thread *thread, __u64 now, __u32 window, bool all)
 {
 	bool seen = seen_holder(lock, window) == thread->tid;
-	__u64 weight = seen ? lock->weight : window == 1;
+	__u64 weight = seen ? lock->weight : all;
 	bool senseless = false;
 
 	thread->releases += weight;

@@ -40,7 +40,7 @@ static void test_uncontended_cycle(void **state)
 
 	assert_false(on_acquired(&s->lock, &s->a, 2000, 1, 1));
 	assert_int_equal(s->lock.holder, 11);
-	assert_false(on_released(&s->lock, &s->a, 2700, 1));
+	assert_false(on_released(&s->lock, &s->a, 2700, 1, true));
 	assert_int_equal(s->a.acquisitions, 1);
 	assert_int_equal(s->a.releases, 1);
 	assert_int_equal(s->a.contended, 0);
@@ -68,7 +68,7 @@ static void test_contended_wait(void **state)
 	on_waited(&s->lock, &s->b, 7990, false);
 	charge = on_blocked(&s->lock, &s->b, 9000, 11, 0);
 	assert_int_equal(charge.ns, 1000);
-	on_released(&s->lock, &s->a, 9500, 1);
+	on_released(&s->lock, &s->a, 9500, 1, true);
 	on_waited(&s->lock, &s->b, 7990, false);
 	charge = end_wait(&s->lock, &s->b, 9900, 1, &counts);
 	assert_true(counts);
@@ -135,7 +135,7 @@ static void test_hold_at_start(void **state)
 {
 	struct scene *s = *state;
 
-	assert_false(on_released(&s->lock, &s->a, 6000, 1));
+	assert_false(on_released(&s->lock, &s->a, 6000, 1, true));
 	assert_int_equal(s->a.holds_at_start, 1);
 	assert_int_equal(s->a.held_at_start_ns, 5000);
 	assert_int_equal(s->a.hold.count, 0);
@@ -149,9 +149,9 @@ static void test_senseless(void **state)
 
 	assert_false(on_acquired(&s->lock, &s->a, 2000, 1, 1));
 	assert_true(on_acquired(&s->lock, &s->b, 3000, 1, 1)); /* a's release was missed */
-	assert_true(on_released(&s->lock, &s->a, 4000, 1));
+	assert_true(on_released(&s->lock, &s->a, 4000, 1, true));
 	assert_int_equal(s->a.hold.count, 0);
-	assert_true(on_released(&s->lock, &s->b, 5000, 1));
+	assert_true(on_released(&s->lock, &s->b, 5000, 1, true));
 }
 
 static void test_off_cpu(void **state)
@@ -165,13 +165,13 @@ static void test_off_cpu(void **state)
 	on_cpu_again(&s->a, 2400);
 	on_off_cpu(&s->a, 2500, true, -1);
 	on_cpu_again(&s->a, 3500);
-	on_released(&s->lock, &s->a, 4000, 1);
+	on_released(&s->lock, &s->a, 4000, 1, true);
 	assert_int_equal(s->a.held_runnable_ns, 300);
 	assert_int_equal(s->a.held_blocked_ns, 1000);
 	assert_int_equal(s->a.hold.sum_ns, 2000);
 	on_off_cpu(&s->a, 4100, true, -1);
 	on_acquired(&s->lock, &s->a, 5000, 1, 1);
-	on_released(&s->lock, &s->a, 6000, 1);
+	on_released(&s->lock, &s->a, 6000, 1, true);
 	assert_int_equal(s->a.held_blocked_ns, 1000); /* sleep outside of holds does not count */
 }
 
@@ -185,12 +185,12 @@ static void test_forced_release(void **state)
 	on_blocked(&s->lock, &s->b, 3000, 11, 0);
 	on_waited(&s->lock, &s->b, 7990, true);
 	on_blocked(&s->lock, &s->b, 8000, 11, 0);
-	on_released(&s->lock, &s->a, 8100, 1);
+	on_released(&s->lock, &s->a, 8100, 1, true);
 	assert_int_equal(s->a.releases_forced, 1);
 	on_waited(&s->lock, &s->b, 7990, false);
 	end_wait(&s->lock, &s->b, 8200, 1, &counts);
 	on_acquired(&s->lock, &s->b, 8200, 1, 1);
-	on_released(&s->lock, &s->b, 8300, 1); /* nobody asked for this one */
+	on_released(&s->lock, &s->b, 8300, 1, true); /* nobody asked for this one */
 	assert_int_equal(s->b.releases_forced, 0);
 	assert_int_equal(s->a.releases, 1);
 }
@@ -203,10 +203,10 @@ static void test_timeout_after_switch(void **state)
 
 	on_acquired(&s->lock, &s->a, 2000, 1, 1);
 	on_blocked(&s->lock, &s->b, 3000, 11, 0);
-	on_released(&s->lock, &s->a, 4000, 1);
+	on_released(&s->lock, &s->a, 4000, 1, true);
 	on_acquired(&s->lock, &c, 4100, 1, 1);
 	on_waited(&s->lock, &s->b, 7990, true);
-	on_released(&s->lock, &c, 8100, 1);
+	on_released(&s->lock, &c, 8100, 1, true);
 	assert_int_equal(c.releases_forced, 0);
 }
 
@@ -218,11 +218,11 @@ static void test_timeout_when_free(void **state)
 
 	on_acquired(&s->lock, &s->a, 2000, 1, 1);
 	on_blocked(&s->lock, &s->b, 3000, 11, 0);
-	on_released(&s->lock, &s->a, 8000, 1);
+	on_released(&s->lock, &s->a, 8000, 1, true);
 	on_waited(&s->lock, &s->b, 7990, true);
 	end_wait(&s->lock, &s->b, 8100, 1, &counts);
 	on_acquired(&s->lock, &s->b, 8100, 1, 1);
-	on_released(&s->lock, &s->b, 8200, 1);
+	on_released(&s->lock, &s->b, 8200, 1, true);
 	assert_int_equal(s->a.releases_forced, 0);
 	assert_int_equal(s->b.releases_forced, 0);
 }
@@ -242,7 +242,7 @@ static void test_wall_clock_is_shared(void **state)
 	on_blocked(&s->lock, &s->b, 2000, 11, 0);
 	on_blocked(&s->lock, &c, 3000, 11, 0);
 	assert_int_equal(s->lock.waiters, 2);
-	on_released(&s->lock, &s->a, 4900, 1);
+	on_released(&s->lock, &s->a, 4900, 1, true);
 	charge = end_wait(&s->lock, &s->b, 5000, 1, &counts);
 	assert_int_equal(charge.ns, 3000);
 	assert_int_equal(charge.wall_ns, 1000 + 2000 / 2);
@@ -318,7 +318,7 @@ static void test_stack_of_a_sleep(void **state)
 		assert_int_equal(pick_sample(&s->lock, 12, 1, 41000, random), 0);
 	}
 	/* The lock changed hands meanwhile: the look at the end is at another hold. */
-	on_released(&s->lock, &s->a, 20000, 1);
+	on_released(&s->lock, &s->a, 20000, 1, true);
 	on_acquired(&s->lock, &s->a, 20100, 1, 1);
 	on_blocked(&s->lock, &s->b, 21000, 11, 0xf);
 	s->lock.switches++;
@@ -347,7 +347,7 @@ static void test_holder_asleep(void **state)
 	on_blocked(&s->lock, &s->b, 25010, 11, 0);
 	on_waited(&s->lock, &s->b, 30000, true);
 	assert_int_equal(s->lock.requested_ns, 25000); /* the first request */
-	on_released(&s->lock, &s->a, 31000, 1);
+	on_released(&s->lock, &s->a, 31000, 1, true);
 	on_acquired(&s->lock, &s->a, 32000, 1, 1);
 	assert_int_equal(s->lock.requested_ns, 0);
 	assert_int_equal(s->a.hold_syscall, -1);

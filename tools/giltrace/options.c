@@ -31,8 +31,10 @@ static const char help_end[] =
 	"\n"
 	"      --stacks=KIND       the frames that stacks have: python, native, both or none\n"
 	"      --depth=N           the most frames of a stack, 1 to 128 (the default)\n"
-	"      --probes=all|waits  all: each acquisition and release, exact (the default)\n"
-	"                          waits: only waiting threads are probed; free where nobody waits\n"
+	"      --probes=LEVEL      auto: each acquisition and release as long as that is within the budget,\n"
+	"                          else in short windows (the default); all: each, whatever it costs;\n"
+	"                          waits: only waiting threads, free where nobody waits\n"
+	"      --budget=PCT        what tracing may cost, in % of one CPU (2)\n"
 	"      --max-threads=N     room for N threads at the same time\n"
 	"      --max-loss=PCT      exit with 5 when more than PCT % of the events were lost\n"
 	"  -q, --quiet             no text report\n"
@@ -47,6 +49,7 @@ enum {
 	OPTION_ALL = 256,
 	OPTION_FOLLOW,
 	OPTION_PROBES,
+	OPTION_BUDGET,
 	OPTION_FLAME_KIND,
 	OPTION_STACKS,
 	OPTION_DEPTH,
@@ -63,6 +66,7 @@ static const struct option fixed_options[] = {
 	{"follow", no_argument, NULL, OPTION_FOLLOW},
 	{"duration", required_argument, NULL, 'd'},
 	{"probes", required_argument, NULL, OPTION_PROBES},
+	{"budget", required_argument, NULL, OPTION_BUDGET},
 	{"flame-kind", required_argument, NULL, OPTION_FLAME_KIND},
 	{"stacks", required_argument, NULL, OPTION_STACKS},
 	{"depth", required_argument, NULL, OPTION_DEPTH},
@@ -142,11 +146,11 @@ static int find_word(const char *const *words, size_t count, const char *text)
 
 static int parse_probes(struct options *options, const char *text)
 {
-	static const char *const levels[] = {[TRACE_ALL] = "all", [TRACE_WAITS] = "waits"};
-	int level = find_word(levels, 2, text);
+	static const char *const levels[] = {[TRACE_ALL] = "all", [TRACE_WAITS] = "waits", [TRACE_AUTO] = "auto"};
+	int level = find_word(levels, 3, text);
 
 	if (level < 0)
-		return usage("--probes takes all or waits, not \"%s\"", text);
+		return usage("--probes takes auto, all or waits, not \"%s\"", text);
 	options->level = (enum trace_level)level;
 	return -1;
 }
@@ -240,6 +244,10 @@ static int parse_option(struct options *options, int option, const char *text)
 			return usage("--max-threads takes a number from 1 to 65536, not \"%s\"", text);
 		options->max_threads = (uint32_t)number;
 		return -1;
+	case OPTION_BUDGET:
+		if (!parse_real(text, 0.01, 100, &options->budget_pct))
+			return usage("--budget takes a percentage from 0.01 to 100, not \"%s\"", text);
+		return -1;
 	case OPTION_MAX_LOSS:
 		if (!parse_real(text, 0, 100, &options->max_loss_pct))
 			return usage("--max-loss takes a percentage from 0 to 100, not \"%s\"", text);
@@ -321,7 +329,7 @@ int options__parse(struct options *options, int argc, char **argv)
 	struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1];
 	int option, status;
 
-	*options = (struct options){.max_loss_pct = -1, .stacks = TRACE_STACKS_PYTHON, .depth = OPTIONS_MAX_DEPTH};
+	*options = (struct options){.level = TRACE_AUTO, .budget_pct = 2, .max_loss_pct = -1, .stacks = TRACE_STACKS_PYTHON, .depth = OPTIONS_MAX_DEPTH};
 	list_options(list);
 	if (argc > 1 && !strcmp(argv[1], "doctor")) {
 		options->subcommand = COMMAND_DOCTOR;

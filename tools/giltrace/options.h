@@ -38,6 +38,7 @@ struct options {
 	enum trace_stacks stacks;
 	uint32_t depth; /* the most frames of a stack */
 	uint32_t max_threads;
+	double budget_pct;   /* with TRACE_AUTO, of one CPU */
 	double max_loss_pct; /* negative: any */
 	bool quiet, verbose;
 };

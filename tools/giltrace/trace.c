@@ -97,6 +97,7 @@ static int open_capture(struct session *session)
 {
 	struct capture_options options = {
 		.level = session->options->level,
+		.budget = session->options->budget_pct / 100,
 		.scope = session->options->scope,
 		.started = session->options->command != NULL,
 		.unfiltered = session->options->pid_count > MOST_FILTERED,

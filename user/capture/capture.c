@@ -16,13 +16,16 @@
 #include "user/capture/discovery.h"
 #include "user/capture/drain.h"
 #include "user/capture/files.h"
+#include "user/capture/governor.h"
 #include "user/capture/links.h"
+#include "user/capture/lock_watch.h"
 #include "user/capture/price.h"
 #include "user/capture/stack_table.h"
 #include "user/capture/timer.h"
 #include "user/target/plan.h"
 #include "user/target/process.h"
 #include "user/target/process_list.h"
+#include "user/target/runtime.h"
 
 /* Slots, at least: of running processes, and of those that have yet to begin. */
 #define MIN_THREADS       384
@@ -275,6 +278,7 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 	if (!capture)
 		return -ENOMEM;
 	capture->level = options->level;
+	capture->budget = options->budget;
 	capture->scope = options->scope;
 	capture->started = options->started;
 	capture->unfiltered = options->unfiltered || options->scope != TRACE_GIVEN;
@@ -283,7 +287,8 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 	capture->stack_level = options->stacks;
 	capture->harvested = trace__new();
 	capture->stacks = capture->harvested ? stack_table__new(capture) : NULL;
-	if (!capture->stacks) {
+	capture->watch = lock_watch__new();
+	if (!capture->stacks || !capture->watch) {
 		capture__free(capture);
 		return -ENOMEM;
 	}
@@ -304,34 +309,31 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 	return 0;
 }
 
-static int add_given(struct capture *capture, const struct process *process, uint64_t load_bias)
+/* NULL without memory; good until the next one is added. */
+static struct given_process *add_given(struct capture *capture, const struct process *process)
 {
-	size_t room = capture->given_count + 1;
-	const struct process **given = realloc(capture->given, room * sizeof(*given));
-	uint64_t *biases;
+	struct given_process *grown = realloc(capture->given, (capture->given_count + 1) * sizeof(*grown));
 
-	if (!given)
-		return -ENOMEM;
-	capture->given = given;
-	biases = realloc(capture->given_bias, room * sizeof(*biases));
-	if (!biases)
-		return -ENOMEM;
-	capture->given_bias = biases;
-	capture->given_bias[capture->given_count] = load_bias;
-	capture->given[capture->given_count++] = process;
-	return 0;
+	if (!grown)
+		return NULL;
+	capture->given = grown;
+	capture->given[capture->given_count] = (struct given_process){.process = process, .file = -1};
+	return &capture->given[capture->given_count++];
 }
 
 int capture__attach(struct capture *capture, const struct process *process, const struct probe_plan *plan, char *why,
 		    size_t why_size)
 {
 	char path[PATH_MAX];
-	int err = add_given(capture, process, plan->load_bias);
+	struct given_process *given = add_given(capture, process);
+	int err;
 
-	if (err)
-		return err;
+	if (!given)
+		return -ENOMEM;
+	given->load_bias = plan->load_bias;
 	process__mapping_path(process, &plan->file, path, sizeof(path));
 	err = files__attach(capture->files, plan, capture->unfiltered ? 0 : process__pid(process), path, why, why_size);
+	given->file = files__find(capture->files, &plan->file);
 	if (!process__alive(process)) {
 		snprintf(why, why_size, "process %d ended before it could be traced", process__pid(process));
 		return -ESRCH;
@@ -341,7 +343,7 @@ int capture__attach(struct capture *capture, const struct process *process, cons
 
 int capture__watch(struct capture *capture, const struct process *process)
 {
-	return add_given(capture, process, 0);
+	return add_given(capture, process) ? 0 : -ENOMEM;
 }
 
 /* Reads the task iterator once, which notes the threads that there are already. */
@@ -423,7 +425,7 @@ static int look(struct capture *capture, const struct process *process)
 static bool is_given(const struct capture *capture, pid_t pid)
 {
 	for (size_t i = 0; i < capture->given_count; i++)
-		if (process__pid(capture->given[i]) == pid)
+		if (process__pid(capture->given[i].process) == pid)
 			return true;
 	return false;
 }
@@ -514,19 +516,78 @@ int capture__activate(struct capture *capture)
 	capture->start_ns = capture->bpf->bss->start_ns = capture__now();
 	capture->bpf->bss->active = true;
 	for (size_t i = 0; i < capture->given_count && !err; i++)
-		err = begin_tracing(capture, capture->given[i], capture->given_bias[i], true);
+		err = begin_tracing(capture, capture->given[i].process, capture->given[i].load_bias, true);
 	if (!err)
 		err = begin_scope(capture);
-	return err < 0 ? err : note_threads(capture);
+	if (err >= 0)
+		err = note_threads(capture);
+	if (!err && capture->level == TRACE_AUTO)
+		err = governor__start(capture, capture->budget, &capture->governor);
+	return err;
 }
 
-/* How long to wait, in ms: to the end, to the next look at a new program, and a second at most. */
-static int timeout_ms(uint64_t end_ns, int next_look_ms)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	uint64_t now = capture__now(), left = end_ns > now ? (end_ns - now + 999999) / 1000000 : 0;
-	int timeout = next_look_ms >= 0 && next_look_ms < 1000 ? next_look_ms : 1000;
+	return a < b ? a : b;
+}
 
-	return end_ns && left < (uint64_t)timeout ? (int)left : timeout;
+/* How long to wait: to the end, to the next look at a new program or at a lock, and a second at most. */
+static struct timespec time_to_wait(uint64_t end_ns, int next_look_ms, uint64_t next_watch_ns)
+{
+	uint64_t now = capture__now(), until = least(now + 1000000000, next_watch_ns), left;
+
+	if (next_look_ms >= 0)
+		until = least(until, now + (uint64_t)next_look_ms * 1000000);
+	if (end_ns)
+		until = least(until, end_ns);
+	left = until > now ? until - now : 0;
+	return (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
+}
+
+static void watch_lock(struct capture *capture, uint32_t pid, uint32_t instance, uint32_t file, uint64_t address)
+{
+	const struct probe_plan *plan = files__plan(capture->files, file);
+	struct watched_lock lock = {.pid = pid, .instance = instance, .file = file, .address = address};
+
+	if (!plan || plan->layout.lock_variable || plan->layout.locked == UNKNOWN_OFFSET)
+		return;
+	lock.locked = address + (uint64_t)plan->layout.locked;
+	lock_watch__add(capture->watch, &lock); /* without memory it is not watched, which the report tells */
+}
+
+/* The main lock of a given process: it may be held all the time, and no probe ever hit. */
+static void watch_main_lock(struct capture *capture, const struct given_process *given)
+{
+	const struct probe_plan *plan = given->file < 0 ? NULL : files__plan(capture->files, (uint32_t)given->file);
+	struct probe_plan here;
+	struct life *life;
+	uint64_t lock;
+
+	if (!plan || !plan->adapter->main_lock)
+		return;
+	here = *plan;
+	here.load_bias = given->load_bias;
+	life = lives__newest(&capture->lives, (uint32_t)process__pid(given->process));
+	if (life && !plan->adapter->main_lock(given->process, &here, &lock))
+		watch_lock(capture, life->pid, life->instance, (uint32_t)given->file, lock);
+}
+
+/* Where not every hold is probed, each lock that was met is watched. */
+static void watch_met_locks(struct capture *capture, uint64_t now)
+{
+	static struct lock lock;
+	int fd = bpf_map__fd(capture->bpf->maps.locks);
+	struct lock_key key, *previous = NULL;
+
+	if (capture->level == TRACE_ALL || now < capture->next_search_ns)
+		return;
+	capture->next_search_ns = now + 200000000;
+	for (uint32_t i = 0; i < bpf_map__max_entries(capture->bpf->maps.locks); i++, previous = &key) {
+		if (bpf_map_get_next_key(fd, previous, &key))
+			break;
+		if (!bpf_map_lookup_elem(fd, &key, &lock))
+			watch_lock(capture, (uint32_t)key.tgid, lock.instance, lock.plan, key.address);
+	}
 }
 
 /* Whether all processes that were traced have ended. */
@@ -547,10 +608,15 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 		{.fd = stop_fd, .events = POLLIN},
 	};
 
+	for (size_t i = 0; i < capture->given_count; i++)
+		watch_main_lock(capture, &capture->given[i]);
 	for (;;) {
 		int next_look_ms = discovery__go_on(capture->discovery, capture__now());
-		int ready = poll(fds, 3, timeout_ms(end_ns, next_look_ms));
+		uint64_t next_watch_ns = lock_watch__look(capture->watch, capture__now());
+		struct timespec timeout = time_to_wait(end_ns, next_look_ms, next_watch_ns);
+		int ready = ppoll(fds, 3, &timeout, NULL);
 
+		watch_met_locks(capture, capture__now());
 		ring_buffer__consume(capture->ring);
 		ring_buffer__consume(capture->stack_ring);
 		if (capture->half_full) {
@@ -570,6 +636,7 @@ void capture__stop(struct capture *capture)
 {
 	if (!capture->bpf || !capture->bpf->bss || capture->stop_ns)
 		return;
+	governor__stop(capture->governor);
 	capture->bpf->bss->active = false;
 	capture->stop_ns = capture__now();
 }
@@ -593,12 +660,13 @@ void capture__free(struct capture *capture)
 	discovery__free(capture->discovery);
 	files__free(capture->files);
 	lives__clear(&capture->lives);
+	governor__free(capture->governor);
+	lock_watch__free(capture->watch);
 	ring_buffer__free(capture->ring);
 	ring_buffer__free(capture->stack_ring);
 	stack_table__free(capture->stacks);
 	giltrace_bpf__destroy(capture->bpf);
 	trace__free(capture->harvested);
 	free(capture->given);
-	free(capture->given_bias);
 	free(capture);
 }

@@ -21,6 +21,7 @@ struct process;
 
 struct capture_options {
 	enum trace_level level;
+	double budget; /* with TRACE_AUTO: what tracing may cost, as a share of one CPU */
 	enum trace_scope scope;
 	enum trace_stacks stacks;
 	uint32_t depth;       /* Python frames of a stack that are read, 1 to PYTHON_DEPTH; 0: as many as can be */

@@ -12,11 +12,22 @@
 #include "user/capture/capture.h"
 #include "user/capture/lives.h"
 
+/* A process that was given. */
+struct given_process {
+	const struct process *process;
+	uint64_t load_bias; /* of its runtime; 0: it has none */
+	int file;           /* the number of the runtime's file; -1: it has none */
+};
+
 struct capture {
 	struct giltrace_bpf *bpf;
 	struct ring_buffer *ring;
 	struct ring_buffer *stack_ring; /* consumed after the other, which tells of new processes */
 	struct timer *timer;
+	struct governor *governor;
+	struct lock_watch *watch;
+	uint64_t next_search_ns; /* for locks to watch */
+	double budget;
 	struct stack_table *stacks;
 	struct files *files;
 	struct discovery *discovery;
@@ -25,9 +36,7 @@ struct capture {
 	enum trace_level level;
 	enum trace_scope scope;
 	enum trace_stacks stack_level;
-	/* The processes that were given, and for each the load bias of its runtime (0: it has none). */
-	const struct process **given;
-	uint64_t *given_bias;
+	struct given_process *given;
 	size_t given_count;
 	double cost_ns_per_hit;
 	uint64_t start_ns, stop_ns; /* 0: not yet */

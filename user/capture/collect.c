@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "user/capture/discovery.h"
 #include "user/capture/drain.h"
 #include "user/capture/files.h"
+#include "user/capture/governor.h"
+#include "user/capture/lock_watch.h"
 #include "user/target/plan.h"
 #include "user/target/process.h"
 #include "user/target/runtime.h"
@@ -362,7 +365,7 @@ static void fill_target(const struct capture *capture, struct trace *trace)
 	struct trace_target *target = &trace->target;
 
 	if (capture->given_count) {
-		const struct process *process = capture->given[0];
+		const struct process *process = capture->given[0].process;
 
 		target->pid = (uint32_t)process__pid(process);
 		if (process__pid_in_namespace(process) != process__pid(process))
@@ -438,6 +441,83 @@ static void leave_out_refuted(const struct capture *capture, struct trace *trace
 	}
 }
 
+static struct trace_gil *find_gil(struct trace *trace, uint32_t process, uint64_t address)
+{
+	for (size_t i = 0; i < trace->gil_count; i++)
+		if (trace->gils[i].process == process && trace->gils[i].address == address)
+			return &trace->gils[i];
+	return NULL;
+}
+
+/* A lock that was held whenever it was looked at, and that no probe met: a thread that lets nobody in. */
+static struct trace_gil *add_unmet_lock(struct capture *capture, struct trace *trace, const struct watched_lock *watched)
+{
+	static struct lock lock;
+
+	lock = (struct lock){.instance = watched->instance, .plan = watched->file, .interpreter = -1};
+	if (!watched->held || add_lock(capture, trace, watched->address, watched->pid, &lock))
+		return NULL;
+	return &trace->gils[trace->gil_count - 1];
+}
+
+static int collect_looks(struct capture *capture, struct trace *trace)
+{
+	const struct watched_lock *list;
+	size_t count;
+
+	list = lock_watch__list(capture->watch, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct life *life = lives__get(&capture->lives, list[i].pid, list[i].instance);
+		struct trace_gil *gil =
+			life ? find_gil(trace, capture__number_of(capture, life), list[i].address) : NULL;
+
+		if (!life)
+			return -ENOMEM;
+		if (!gil)
+			gil = add_unmet_lock(capture, trace, &list[i]);
+		if (!gil)
+			continue;
+		gil->looks = list[i].looks;
+		gil->looks_held = list[i].held;
+	}
+	return 0;
+}
+
+/* Whether a process's holds were seen in windows. */
+static bool has_windows(const struct capture *capture, uint32_t process)
+{
+	return process < capture->lives.count && files__has_windows(capture->files, capture->lives.list[process].file);
+}
+
+/* What the governor did: how much of the time holds were probed, and what is to stand for the time after its last window. */
+static void fill_coverage(const struct capture *capture, struct trace *trace)
+{
+	struct governor_figures figures = {.acquisitions_error = -1};
+	double duration = (double)trace->duration_ns, factor;
+
+	trace->probes.coverage_pct = capture->level == TRACE_WAITS ? 0 : 100;
+	if (!capture->governor || duration <= 0)
+		return;
+	governor__figures(capture->governor, &figures);
+	trace->probes.budget_pct = 100 * capture->budget;
+	trace->probes.windows = figures.windows;
+	if (!figures.sampled)
+		return;
+	trace->probes.coverage_pct = fmin(99.99, 100 * (double)figures.probed_ns / duration);
+	trace->probes.acquisitions_error_pct =
+		figures.acquisitions_error < 0 ? 100 : fmin(100, 100 * figures.acquisitions_error);
+	factor = duration / fmax(duration - (double)figures.unseen_ns, 0.02 * duration);
+	for (size_t i = 0; i < trace->thread_count; i++)
+		if (has_windows(capture, trace->threads[i].process))
+			trace__scale_holds(&trace->threads[i], factor);
+	for (size_t i = 0; i < trace->point_count; i++)
+		if (has_windows(capture, trace->points[i].process))
+			trace__scale_releases(&trace->points[i], factor);
+	for (size_t i = 0; i < trace->gil_count; i++)
+		if (has_windows(capture, trace->gils[i].process))
+			distribution__scale(&trace->gils[i].handoff, factor);
+}
+
 int capture__collect(struct capture *capture, struct trace *trace)
 {
 	int err;
@@ -448,7 +528,6 @@ int capture__collect(struct capture *capture, struct trace *trace)
 	trace->level = capture->level;
 	trace->scope = capture->scope;
 	trace->stack_level = capture->stack_level;
-	trace->probes.coverage_pct = capture->level == TRACE_ALL ? 100 : 0;
 	trace->start_ns = capture->start_ns;
 	trace->duration_ns = capture->stop_ns - capture->start_ns;
 	err = take_harvest(capture, trace);
@@ -459,10 +538,13 @@ int capture__collect(struct capture *capture, struct trace *trace)
 	if (!err)
 		err = collect_waiting_at_start(capture, trace);
 	if (!err)
+		err = collect_looks(capture, trace);
+	if (!err)
 		err = describe_processes(capture, trace);
 	if (err)
 		return err;
 	leave_out_refuted(capture, trace);
+	fill_coverage(capture, trace);
 	fill_quality(capture, trace);
 	fill_lost_and_cost(capture, trace);
 	return trace__finish(trace);

@@ -4,9 +4,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "giltrace.skel.h"
 #include "user/capture/capture_state.h"
@@ -21,6 +24,15 @@ struct probed_file {
 	bool for_all;        /* one link serves every process */
 };
 
+/* The probes of holds in one file: what costs, and may come and go. */
+struct hold_links {
+	struct links links;
+	const struct probed_file *file;
+	pid_t only;
+	int fd; /* opens the file again */
+	bool on;
+};
+
 struct files {
 	struct giltrace_bpf *bpf;
 	bool multi;
@@ -30,6 +42,10 @@ struct files {
 	uint32_t site_count;
 	size_t link_count;
 	struct links **links;
+	pthread_mutex_t mutex; /* what follows is also the governor's */
+	bool holds_on;
+	size_t hold_count;
+	struct hold_links **holds;
 };
 
 struct files *files__new(struct giltrace_bpf *bpf, bool multi, enum trace_level level)
@@ -41,6 +57,8 @@ struct files *files__new(struct giltrace_bpf *bpf, bool multi, enum trace_level 
 	files->bpf = bpf;
 	files->multi = multi;
 	files->level = level;
+	files->holds_on = true;
+	pthread_mutex_init(&files->mutex, NULL);
 	return files;
 }
 
@@ -52,6 +70,13 @@ void files__detach(struct files *files)
 		links__detach(links);
 		free(links);
 	}
+	while (files->hold_count) {
+		struct hold_links *holds = files->holds[--files->hold_count];
+
+		links__detach(&holds->links);
+		close(holds->fd);
+		free(holds);
+	}
 }
 
 void files__free(struct files *files)
@@ -62,6 +87,8 @@ void files__free(struct files *files)
 	for (size_t i = 0; i < files->count; i++)
 		free(files->probed[i]);
 	free(files->links);
+	free(files->holds);
+	pthread_mutex_destroy(&files->mutex);
 	free(files);
 }
 
@@ -97,16 +124,30 @@ static bool has_site(const struct probe_plan *plan, enum probe_event event)
 	return false;
 }
 
-/* Forced releases are told by the waiters' timeouts; where those are not known, by `switched`. */
-static bool is_needed(const struct probe_plan *plan, enum trace_level level, enum probe_event event)
+/* Whether waits can be told without probing each acquisition. */
+static bool waits_stand_alone(const struct probe_plan *plan)
 {
-	if (event == PROBE_SWITCHED)
-		return !has_site(plan, PROBE_WAITED);
-	return level == TRACE_ALL || event == PROBE_BLOCKED || event == PROBE_WAITED;
+	return has_site(plan, PROBE_WAITED) && plan->layout.locked != UNKNOWN_OFFSET;
 }
 
-/* The sites that the level needs, with the distance from the lock to the argument at each. */
-static size_t choose_sites(const struct probed_file *file, enum trace_level level, struct link_site *sites)
+bool files__has_windows(const struct files *files, uint32_t number)
+{
+	return number < files->count && files->level == TRACE_AUTO && waits_stand_alone(&files->probed[number]->plan);
+}
+
+/* Forced releases are told by the waiters' timeouts; where those are not known, by `switched`. */
+static bool is_needed(const struct probe_plan *plan, enum probe_event event)
+{
+	return event != PROBE_SWITCHED || !has_site(plan, PROBE_WAITED);
+}
+
+static bool is_of_waits(enum probe_event event)
+{
+	return event == PROBE_BLOCKED || event == PROBE_WAITED;
+}
+
+/* The sites of waits, of holds, or of both, with the distance from the lock to the argument at each. */
+static size_t choose_sites(const struct probed_file *file, bool waits, bool holds, struct link_site *sites)
 {
 	const struct probe_plan *plan = &file->plan;
 	size_t count = 0;
@@ -115,7 +156,7 @@ static size_t choose_sites(const struct probed_file *file, enum trace_level leve
 		const struct probe_site *site = &plan->sites[i];
 		bool at_cond = site->event != PROBE_ACQUIRED && site->event != PROBE_SWITCHED;
 
-		if (!is_needed(plan, level, site->event))
+		if (!is_needed(plan, site->event) || !(is_of_waits(site->event) ? waits : holds))
 			continue;
 		sites[count++] = (struct link_site){
 			.file_offset = site->file_offset,
@@ -129,7 +170,7 @@ static size_t choose_sites(const struct probed_file *file, enum trace_level leve
 
 static int check_plan(const struct probe_plan *plan, enum trace_level level, char *why, size_t why_size)
 {
-	if (level != TRACE_WAITS || (has_site(plan, PROBE_WAITED) && plan->layout.locked != UNKNOWN_OFFSET))
+	if (level != TRACE_WAITS || waits_stand_alone(plan))
 		return 0;
 	snprintf(why, why_size, "this build's waits cannot be told apart without its acquisitions: use --probes=all");
 	return -ENOTSUP;
@@ -164,7 +205,11 @@ static void fill_sizes(struct file_plan *plan)
 static int publish(const struct files *files, const struct probed_file *file, uint32_t number)
 {
 	struct file_plan plan = {
-		.layout = file->plan.layout, .frames = file->plan.frames, .attached_ns = file->attached_ns};
+		.layout = file->plan.layout,
+		.frames = file->plan.frames,
+		.attached_ns = file->attached_ns,
+		.always = !waits_stand_alone(&file->plan),
+	};
 	int err;
 
 	fill_sizes(&plan);
@@ -206,10 +251,75 @@ static int add_file(struct files *files, const struct probe_plan *plan, char *wh
 	return (int)number;
 }
 
+static int switch_holds(struct files *files, struct hold_links *holds, bool on)
+{
+	struct link_site sites[LINKS_MAX_SITES];
+	char path[64];
+	int err;
+
+	if (holds->on == on)
+		return 0;
+	if (!on) {
+		links__detach(&holds->links);
+		holds->on = false;
+		return 0;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", holds->fd);
+	err = links__attach(&holds->links, files->bpf, files->multi, holds->only, path, sites,
+			    choose_sites(holds->file, false, true, sites));
+	holds->on = !err;
+	return err;
+}
+
+int files__switch_holds(struct files *files, bool on)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&files->mutex);
+	files->holds_on = on;
+	for (size_t i = 0; i < files->hold_count; i++) {
+		int failed = switch_holds(files, files->holds[i], on);
+
+		err = err ? err : failed;
+	}
+	pthread_mutex_unlock(&files->mutex);
+	return err;
+}
+
+static int add_holds(struct files *files, const struct probed_file *file, pid_t only, const char *path)
+{
+	struct hold_links *holds = calloc(1, sizeof(*holds)), **grown;
+	int err = holds ? 0 : -ENOMEM;
+
+	if (err)
+		return err;
+	*holds = (struct hold_links){.links.multi_fd = -1, .file = file, .only = only};
+	holds->fd = open(path, O_PATH | O_CLOEXEC);
+	if (holds->fd < 0) {
+		err = -errno;
+		free(holds);
+		return err;
+	}
+	pthread_mutex_lock(&files->mutex);
+	grown = realloc(files->holds, (files->hold_count + 1) * sizeof(*grown));
+	if (grown)
+		files->holds = grown;
+	err = !grown ? -ENOMEM : files->holds_on ? switch_holds(files, holds, true) : 0;
+	if (!err)
+		files->holds[files->hold_count++] = holds;
+	pthread_mutex_unlock(&files->mutex);
+	if (err) {
+		close(holds->fd);
+		free(holds);
+	}
+	return err;
+}
+
 static int add_links(struct files *files, const struct probed_file *file, pid_t only, const char *path)
 {
 	struct link_site sites[LINKS_MAX_SITES];
-	size_t count = choose_sites(file, files->level, sites);
+	bool windows = files->level == TRACE_AUTO && waits_stand_alone(&file->plan);
+	size_t count = choose_sites(file, true, files->level != TRACE_WAITS && !windows, sites);
 	struct links **grown = realloc(files->links, (files->link_count + 1) * sizeof(*grown)), *links;
 	int err;
 
@@ -224,7 +334,7 @@ static int add_links(struct files *files, const struct probed_file *file, pid_t 
 		free(links);
 	else
 		files->links[files->link_count++] = links;
-	return err;
+	return err || !windows ? err : add_holds(files, file, only, path);
 }
 
 int files__attach(struct files *files, const struct probe_plan *plan, pid_t only, const char *path, char *why,

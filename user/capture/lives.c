@@ -27,6 +27,11 @@ static struct life *find(const struct lives *lives, uint32_t pid, uint32_t insta
 	return NULL;
 }
 
+struct life *lives__newest(const struct lives *lives, uint32_t pid)
+{
+	return find(lives, pid, 0, true);
+}
+
 static struct life *append(struct lives *lives)
 {
 	if (!(lives->count & (lives->count - 1))) {
@@ -41,7 +46,7 @@ static struct life *append(struct lives *lives)
 
 static void read_about(const struct lives *lives, struct life *life)
 {
-	const struct life *parent = life->parent ? find(lives, life->parent, 0, true) : NULL;
+	const struct life *parent = life->parent ? lives__newest(lives, life->parent) : NULL;
 	struct process *process;
 
 	life->pid_in_namespace = life->pid;

@@ -38,6 +38,9 @@ void lives__clear(struct lives *lives);
  */
 struct life *lives__get(struct lives *lives, uint32_t pid, uint32_t instance);
 
+/* The newest life of this process; NULL: there is none. */
+struct life *lives__newest(const struct lives *lives, uint32_t pid);
+
 /*
  * A life begins; it may have been met already, by a stack that was told before its beginning. What people want to know
  * of the process is read now, while it is there; where it is gone already, its parent's program is taken, which a

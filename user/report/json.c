@@ -104,9 +104,18 @@ static json_t *attempts(const struct trace_gil *gil)
 	return list;
 }
 
+static void add_utilisation(json_t *object, const struct trace *trace, const struct trace_gil *gil)
+{
+	double error, utilisation = trace__utilisation(trace, gil, &error);
+	bool known = utilisation >= 0;
+
+	json_object_set_new(object, "utilisation", known ? json_real(utilisation) : json_null());
+	json_object_set_new(object, "utilisation_error", known ? json_real(error) : json_null());
+}
+
 static json_t *gils(const struct trace *trace)
 {
-	bool all = trace->level == TRACE_ALL;
+	bool all = trace__knows_holds(trace);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < trace->gil_count; i++) {
@@ -118,6 +127,7 @@ static json_t *gils(const struct trace *trace)
 		json_object_set_new(object, "process", json__number(gil->process));
 		json_object_set_new(object, "pid", json__number(gil->pid));
 		add_counts(object, &gil->counts, all);
+		add_utilisation(object, trace, gil);
 		json_object_set_new(object, "wait", distribution(&gil->wait));
 		json_object_set_new(object, "hold", all ? distribution(&gil->hold) : json_null());
 		json_object_set_new(object, "handoff", all ? distribution(&gil->handoff) : json_null());
@@ -143,7 +153,7 @@ static const char *end_name(enum trace_end end)
 
 static json_t *processes(const struct trace *trace)
 {
-	bool all = trace->level == TRACE_ALL;
+	bool all = trace__knows_holds(trace);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < trace->process_count; i++) {
@@ -174,7 +184,7 @@ static json_t *processes(const struct trace *trace)
 /* All processes together. */
 static json_t *total(const struct trace *trace)
 {
-	bool all = trace->level == TRACE_ALL;
+	bool all = trace__knows_holds(trace);
 	json_t *object = json_object();
 
 	json_object_set_new(object, "processes", json__number(trace->process_count));
@@ -188,7 +198,7 @@ static json_t *total(const struct trace *trace)
 
 static json_t *threads(const struct trace *trace)
 {
-	bool all = trace->level == TRACE_ALL;
+	bool all = trace__knows_holds(trace);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < trace->thread_count; i++) {
@@ -239,6 +249,32 @@ static const char *scope_name(enum trace_scope scope)
 	return "given";
 }
 
+static const char *level_name(enum trace_level level)
+{
+	switch (level) {
+	case TRACE_WAITS:
+		return "waits";
+	case TRACE_AUTO:
+		return "auto";
+	case TRACE_ALL:
+		break;
+	}
+	return "all";
+}
+
+/* How much of the time holds were probed, and how exact their number is; null where there is no budget. */
+static void add_coverage(json_t *object, const struct trace *trace)
+{
+	const struct trace_probes *probes = &trace->probes;
+	bool governed = trace->level == TRACE_AUTO;
+
+	json_object_set_new(object, "coverage_pct", json_real(probes->coverage_pct));
+	json_object_set_new(object, "budget_pct", governed ? json_real(probes->budget_pct) : json_null());
+	json_object_set_new(object, "windows", json__known(governed, probes->windows));
+	json_object_set_new(object, "acquisitions_error_pct",
+			    trace__knows_holds(trace) ? json_real(probes->acquisitions_error_pct) : json_null());
+}
+
 static json_t *document(const struct trace *trace)
 {
 	const struct trace_lost *lost = &trace->lost;
@@ -251,12 +287,12 @@ static json_t *document(const struct trace *trace)
 				      json__number(trace->duration_ns), "ended_by", end_name(trace->end), "children",
 				      json__number(trace->children), "scope", scope_name(trace->scope)));
 	json_object_set_new(root, "probes",
-			    json_pack("{s:s, s:o, s:o, s:o, s:o, s:f}", "level",
-				      trace->level == TRACE_ALL ? "all" : "waits", "hits", json__number(trace->probes.hits),
+			    json_pack("{s:s, s:o, s:o, s:o, s:o}", "level",
+				      level_name(trace->level), "hits", json__number(trace->probes.hits),
 				      "cost_ns_per_hit", measured(trace->probes.cost_ns_per_hit), "longest_ns",
 				      measured(trace->probes.longest_ns), "overhead_pct",
-				      measured(trace->probes.overhead_pct), "coverage_pct",
-				      trace->probes.coverage_pct));
+				      measured(trace->probes.overhead_pct)));
+	add_coverage(json_object_get(root, "probes"), trace);
 	json_object_set_new(root, "lost",
 			    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "events", json__number(lost->events), "stacks",
 				      json__number(lost->stacks), "threads", json__number(lost->threads), "probes",

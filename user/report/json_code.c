@@ -133,7 +133,7 @@ static json_t *hogs(const struct trace *trace, struct frame_lists *lists)
 		json_object_set_new(object, "gil", json__address(hog->gil));
 		json_object_set_new(object, "process", json__number(hog->process));
 		json_object_set_new(object, "pid", json__number(hog->pid));
-		add_hold(object, hog, trace->level == TRACE_ALL);
+		add_hold(object, hog, trace__knows_holds(trace));
 		json_object_set_new(object, "request_to_drop_ns", json__number(hog->request_to_drop_ns));
 		json_object_set_new(object, "waiters", json__number(hog->waiters));
 		json_object_set_new(object, "syscall", json__known(slept, (uint64_t)hog->syscall));

@@ -115,7 +115,7 @@ static void print_verdict(const struct trace *trace, const struct trace_gil *gil
 {
 	uint64_t waited = gil->counts.waited_ns + gil->open.waited_ns;
 	uint64_t held = gil->counts.held_ns + gil->open.held_ns;
-	double waiters = trace__saturation(trace, gil);
+	double waiters = trace__saturation(trace, gil), utilisation = trace__utilisation(trace, gil, NULL);
 	char percent[FORMAT_SIZE], time[FORMAT_SIZE], share[FORMAT_SIZE];
 
 	fprintf(out, "%s",
@@ -124,16 +124,16 @@ static void print_verdict(const struct trace *trace, const struct trace_gil *gil
 					  : "NOT BOUND BY THE GIL");
 	if (has_other_locks(trace, gil) && gil->interpreter >= 0)
 		fprintf(out, " OF INTERPRETER %" PRId64, gil->interpreter);
-	if (trace->level == TRACE_ALL)
-		fprintf(out, ": held %s %% of the time", format_percent(percent, trace__utilisation(trace, gil)));
-	fprintf(out, "%s on average %.*f thread%s.\n", trace->level == TRACE_ALL ? ";" : ":", waiters < 0.1 ? 3 : 1,
+	if (utilisation >= 0)
+		fprintf(out, ": held %s %% of the time", format_percent(percent, utilisation));
+	fprintf(out, "%s on average %.*f thread%s.\n", utilisation >= 0 ? ";" : ":", waiters < 0.1 ? 3 : 1,
 		waiters, waiters >= 0.95 && waiters < 1.05 ? " waits" : "s wait");
 	if (!waited) {
 		fprintf(out, "No thread lost time waiting for it.\n");
 		return;
 	}
 	fprintf(out, "Waiting for it cost the threads %s", format_time(time, waited));
-	if (trace->level == TRACE_ALL)
+	if (trace__knows_holds(trace))
 		fprintf(out, ", %s %% of the time they wanted to run",
 			format_percent(share, (double)waited / (double)(waited + held)));
 	fprintf(out, ".\n");
@@ -148,12 +148,12 @@ static void print_lock_counts(const struct trace *trace, const struct trace_gil 
 	if (gil->interpreter >= 0)
 		fprintf(out, " (interpreter %" PRId64 ")", gil->interpreter);
 	fprintf(out, "\n  ");
-	if (trace->level == TRACE_ALL)
+	if (trace__knows_holds(trace))
 		fprintf(out, "%" PRIu64 " acquisitions, ", counts->acquisitions);
 	fprintf(out, "%" PRIu64 " contended, %" PRIu64 " hand-offs\n", counts->contended, counts->handoffs);
 	fprintf(out, "  failed attempts: %" PRIu64 " (%" PRIu64 " timeouts, %" PRIu64 " stolen)\n", counts->failed,
 		counts->timeouts, counts->stolen);
-	if (trace->level == TRACE_ALL)
+	if (trace__knows_holds(trace))
 		fprintf(out, "  releases: %" PRIu64 " forced, %" PRIu64 " voluntary\n", counts->releases_forced,
 			counts->releases_voluntary);
 }
@@ -170,7 +170,7 @@ static void print_thread(const struct trace *trace, const struct trace_gil *gil,
 {
 	char held[FORMAT_SIZE], waited[FORMAT_SIZE], wait99[FORMAT_SIZE], hold99[FORMAT_SIZE], name[128], acquired[24];
 	double duration = (double)trace__duration(trace, gil);
-	bool all = trace->level == TRACE_ALL;
+	bool all = trace__knows_holds(trace);
 
 	snprintf(acquired, sizeof(acquired), "%" PRIu64, thread->counts.acquisitions);
 	fprintf(out, "%7" PRIu32 "%c %s %5s %5s %9s %9" PRIu64 " %7" PRIu64 " %7s %7s\n", thread->tid,
@@ -218,7 +218,7 @@ static void print_off_cpu(const struct trace *trace, const struct trace_gil *gil
 			blocked += thread->held_blocked_ns;
 		}
 	}
-	if (trace->level != TRACE_ALL || held <= 0)
+	if (!trace__knows_holds(trace) || held <= 0)
 		return;
 	fprintf(out, "\nThe holder was on a CPU %s %% of the time, preempted %s %%, asleep %s %%.\n",
 		format_percent(on, 1 - (double)(runnable + blocked) / held),
@@ -263,7 +263,7 @@ static void print_gil(const struct trace *trace, const struct trace_gil *gil, FI
 	print_threads(trace, gil, out);
 	print_off_cpu(trace, gil, out);
 	text__histogram("Wait", "from the first sleep to the acquisition", &gil->wait, out);
-	if (trace->level == TRACE_ALL) {
+	if (trace__knows_holds(trace)) {
 		text__histogram("Hold", "from the acquisition to the release", &gil->hold, out);
 		text__histogram("Hand-off", "from a release to the acquisition by a thread that waited", &gil->handoff,
 				out);
@@ -311,13 +311,14 @@ static void print_locks(const struct trace *trace, FILE *out)
 	for (size_t i = 0; i < trace->gil_count; i++) {
 		const struct trace_gil *gil = &trace->gils[i];
 		char interpreter[24] = "-", held[FORMAT_SIZE], acquired[24];
-		bool all = trace->level == TRACE_ALL;
+		double utilisation = trace__utilisation(trace, gil, NULL);
+		bool all = trace__knows_holds(trace);
 
 		if (gil->interpreter >= 0)
 			snprintf(interpreter, sizeof(interpreter), "%" PRId64, gil->interpreter);
 		snprintf(acquired, sizeof(acquired), "%" PRIu64, gil->counts.acquisitions);
 		fprintf(out, "  %11s  0x%-16" PRIx64 " %6s %8.2f %9s %9" PRIu64 " %7zu\n", interpreter, gil->address,
-			all ? format_percent(held, trace__utilisation(trace, gil)) : "-", trace__saturation(trace, gil),
+			utilisation >= 0 ? format_percent(held, utilisation) : "-", trace__saturation(trace, gil),
 			all ? acquired : "-", gil->counts.contended, gil->threads);
 	}
 }
@@ -361,6 +362,21 @@ static void print_stack_quality(const struct trace *trace, FILE *out)
 		quality->walks, quality->torn, quality->missing, quality->cut, quality->frames_gone);
 }
 
+/* Which figures are not exact, and by how much. */
+static void print_sampling(const struct trace *trace, FILE *out)
+{
+	const struct trace_probes *probes = &trace->probes;
+	char covered[FORMAT_SIZE], error[FORMAT_SIZE];
+
+	if (!trace__is_sampled(trace))
+		return;
+	fprintf(out,
+		"Within the budget of %g %% holds were probed %s %% of the time, in %" PRIu64 " windows: acquisitions,\n"
+		"releases, holds and hand-offs are estimates, their numbers +-%s %%. Waits are exact.\n",
+		probes->budget_pct, format_percent(covered, probes->coverage_pct / 100), probes->windows,
+		format_percent(error, probes->acquisitions_error_pct / 100));
+}
+
 static void print_cost(const struct trace *trace, FILE *out)
 {
 	char total[FORMAT_SIZE], each[FORMAT_SIZE], share[FORMAT_SIZE];
@@ -396,6 +412,7 @@ int report__text(const struct trace *trace, FILE *out)
 		fprintf(out, "\nNo thread took, released or waited for the lock while it was traced.\n");
 	print_lost(trace, out);
 	print_stack_quality(trace, out);
+	print_sampling(trace, out);
 	print_cost(trace, out);
 	if (fflush(out) || ferror(out))
 		return errno ? -errno : -EIO;

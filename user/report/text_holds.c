@@ -25,7 +25,7 @@ static void format_activity(char *out, size_t size, const struct trace *trace, c
 	const char *name = hog->syscall >= 0 ? system_call__name(hog->syscall) : NULL;
 
 	snprintf(number, sizeof(number), "call %" PRId32, hog->syscall);
-	if (trace->level != TRACE_ALL || !hog->held_ns)
+	if (!trace__knows_holds(trace) || !hog->held_ns)
 		snprintf(out, size, "-");
 	else if (2 * hog->blocked_ns >= hog->held_ns && hog->syscall >= 0)
 		snprintf(out, size, "asleep in %.20s %s", name ? name : number, format_time(time, hog->syscall_ns));

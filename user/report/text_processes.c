@@ -39,7 +39,7 @@ static void print_process(const struct trace *trace, const struct trace_process 
 	double duration = (double)process->duration_ns;
 	uint64_t held_ns = process->counts.held_ns + process->open.held_ns;
 
-	if (trace->level == TRACE_ALL) {
+	if (trace__knows_holds(trace)) {
 		snprintf(acquired, sizeof(acquired), "%" PRIu64, process->counts.acquisitions);
 		format_percent(held, duration > 0 ? (double)held_ns / duration : 0);
 	}
@@ -55,7 +55,7 @@ static void print_total(const struct trace *trace, FILE *out)
 	const struct trace_counts *counts = &trace->total.counts;
 	char acquired[24] = "-", time[FORMAT_SIZE];
 
-	if (trace->level == TRACE_ALL)
+	if (trace__knows_holds(trace))
 		snprintf(acquired, sizeof(acquired), "%" PRIu64, counts->acquisitions);
 	fprintf(out, "    together %zu locks, %s acquisitions, %" PRIu64 " contended; waited %s\n", trace->gil_count,
 		acquired, counts->contended, format_time(time, counts->waited_ns + trace->total.open.waited_ns));

@@ -68,6 +68,21 @@ int distribution__add_histogram(struct distribution *into, const struct histogra
 	return distribution__merge(into, &sparse);
 }
 
+static uint64_t scaled(uint64_t value, double factor)
+{
+	return (uint64_t)((double)value * factor + 0.5);
+}
+
+void distribution__scale(struct distribution *distribution, double factor)
+{
+	distribution->count = 0;
+	distribution->sum_ns = scaled(distribution->sum_ns, factor);
+	for (size_t i = 0; i < distribution->bucket_count; i++) {
+		distribution->buckets[i].count = scaled(distribution->buckets[i].count, factor);
+		distribution->count += distribution->buckets[i].count;
+	}
+}
+
 void distribution__bounds(uint32_t index, uint64_t *low_ns, uint64_t *high_ns)
 {
 	uint32_t shift;

@@ -31,6 +31,9 @@ struct distribution {
 int distribution__add_histogram(struct distribution *into, const struct histogram *from);
 int distribution__merge(struct distribution *into, const struct distribution *from);
 
+/* Lets each value stand for `factor` of them, rounded to whole ones; the least and the greatest stay. */
+void distribution__scale(struct distribution *distribution, double factor);
+
 /*
  * The time in ns below or at which `percent` of the values lie: the middle of the bucket, held within [min, max].
  * `percent` is in (0, 100]. 0 when the distribution is empty: ask `count` first.

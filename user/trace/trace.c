@@ -3,6 +3,7 @@
 #include "user/trace/trace.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct trace *trace__new(void)
 	trace->probes.longest_ns = -1;
 	trace->probes.overhead_pct = -1;
 	trace->probes.coverage_pct = 100;
+	trace->probes.budget_pct = -1;
 	return trace;
 }
 
@@ -468,15 +470,69 @@ uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil)
 	return process ? process->duration_ns : trace->duration_ns;
 }
 
-double trace__utilisation(const struct trace *trace, const struct trace_gil *gil)
+bool trace__knows_holds(const struct trace *trace)
 {
-	double held = (double)(gil->counts.held_ns + gil->open.held_ns);
+	return trace->level != TRACE_WAITS;
+}
+
+bool trace__is_sampled(const struct trace *trace)
+{
+	return trace->level == TRACE_AUTO && trace->probes.coverage_pct < 100;
+}
+
+static uint64_t scaled(uint64_t value, double factor)
+{
+	return (uint64_t)((double)value * factor + 0.5);
+}
+
+void trace__scale_holds(struct trace_thread *thread, double factor)
+{
+	struct trace_counts *counts = &thread->counts;
+
+	counts->acquisitions = scaled(counts->acquisitions, factor);
+	counts->releases_forced = scaled(counts->releases_forced, factor);
+	counts->releases_voluntary = scaled(counts->releases_voluntary, factor);
+	counts->held_ns = scaled(counts->held_ns, factor);
+	thread->held_runnable_ns = scaled(thread->held_runnable_ns, factor);
+	thread->held_blocked_ns = scaled(thread->held_blocked_ns, factor);
+	distribution__scale(&thread->hold, factor);
+}
+
+void trace__scale_releases(struct trace_release_point *point, double factor)
+{
+	point->releases = scaled(point->releases, factor);
+	point->forced = scaled(point->forced, factor);
+	point->held_ns = scaled(point->held_ns, factor);
+	point->outside_ns = scaled(point->outside_ns, factor);
+	point->returns = scaled(point->returns, factor);
+	point->back_ns = scaled(point->back_ns, factor);
+}
+
+/* Whether every hold of the lock was seen, and there was any. */
+static bool is_exact(const struct trace *trace, const struct trace_gil *gil)
+{
+	return trace__knows_holds(trace) && !trace__is_sampled(trace) &&
+	       (gil->counts.acquisitions || gil->counts.contended || gil->open.holds_at_start || gil->open.holds_at_end ||
+		!gil->looks);
+}
+
+double trace__utilisation(const struct trace *trace, const struct trace_gil *gil, double *error)
+{
+	double held = (double)(gil->counts.held_ns + gil->open.held_ns), share;
 	uint64_t duration = trace__duration(trace, gil);
 
-	if (!duration)
-		return 0;
-	held /= (double)duration;
-	return held > 1 ? 1 : held;
+	if (error)
+		*error = 0;
+	if (is_exact(trace, gil)) {
+		share = duration ? held / (double)duration : 0;
+		return share > 1 ? 1 : share;
+	}
+	if (!gil->looks)
+		return -1;
+	share = (double)gil->looks_held / (double)gil->looks;
+	if (error)
+		*error = 1.96 * sqrt(share * (1 - share) / (double)gil->looks);
+	return share;
 }
 
 double trace__saturation(const struct trace *trace, const struct trace_gil *gil)

@@ -19,8 +19,9 @@
 
 #define TRACE_NAME_SIZE 64
 
-/* What was probed, and so what is known: with TRACE_WAITS, holds, releases and uncontended acquisitions are not. */
-enum trace_level { TRACE_ALL, TRACE_WAITS };
+/* What was probed, and so what is known: with TRACE_WAITS, holds, releases and uncontended
+ * acquisitions are not; with TRACE_AUTO, in windows only where that cost more than the budget. */
+enum trace_level { TRACE_ALL, TRACE_WAITS, TRACE_AUTO };
 
 /* Which frames stacks have. */
 enum trace_stacks { TRACE_STACKS_NONE, TRACE_STACKS_PYTHON, TRACE_STACKS_NATIVE, TRACE_STACKS_BOTH };
@@ -90,6 +91,7 @@ struct trace_gil {
 	int64_t interpreter; /* -1: unknown */
 	struct distribution handoff;
 	uint64_t attempts[ATTEMPTS_BUCKETS];
+	uint64_t looks, looks_held; /* how often it was looked at, at random, and was held then */
 	/* Derived by trace__finish(): the sums over the lock's threads. */
 	struct trace_counts counts;
 	struct trace_open open;
@@ -173,6 +175,9 @@ struct trace_probes {
 	double longest_ns;      /* the longest that one took; negative: not measured */
 	double overhead_pct;    /* of one CPU; negative: not measured */
 	double coverage_pct;    /* share of the window in which holds were probed */
+	double budget_pct;      /* what tracing was allowed to cost, of one CPU; negative: there was no budget */
+	uint64_t windows;       /* in which holds were probed, where it was not all the time */
+	double acquisitions_error_pct; /* of their number: half the width of the 95 % interval; 0: exact */
 };
 
 /* What the trace missed, by what ran short. */
@@ -224,6 +229,16 @@ struct trace_release_point *trace__add_release_point(struct trace *trace);
  */
 int trace__add_hog(struct trace *trace, const struct trace_hog *hog);
 
+/* Lets what was seen of holds and releases stand for `factor` times as much, where they were seen part of the time. */
+void trace__scale_holds(struct trace_thread *thread, double factor);
+void trace__scale_releases(struct trace_release_point *point, double factor);
+
+/* Whether holds are known at all, exactly or by windows. */
+bool trace__knows_holds(const struct trace *trace);
+
+/* Whether what is known of holds was seen in windows. */
+bool trace__is_sampled(const struct trace *trace);
+
 /*
  * Moves the processes, locks, threads, blame, release points, hogs and stacks of another trace to this one, which has
  * no stacks yet. 0, or -ENOMEM with a part moved.
@@ -256,9 +271,14 @@ const char *trace__thread_name(const struct trace *trace, uint32_t process, uint
 /* How long the lock's process was traced, in ns. */
 uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil);
 
-/* Held time (open parts included) over the time that the lock's process was traced, in [0, 1]; mean number of waiters.
+/*
+ * Held time over the time that the lock's process was traced, in [0, 1]; negative: unknown. Where each hold was seen it is
+ * exact, open parts included; else it is by looks at the lock, and `*error` (may be NULL) half the width of the 95 %
+ * interval.
  */
-double trace__utilisation(const struct trace *trace, const struct trace_gil *gil);
+double trace__utilisation(const struct trace *trace, const struct trace_gil *gil, double *error);
+
+/* The mean number of waiters. */
 double trace__saturation(const struct trace *trace, const struct trace_gil *gil);
 
 /* Getting back / being away, at a release point: above 1 the lock costs more than what it was let go for. Negative:
