@@ -227,7 +227,6 @@ static int handle_record(void *context, void *data, size_t size)
 			add_hog(capture, data);
 		break;
 	case RECORD_EXECED:
-		capture->execed = true;
 		if (capture->scope != TRACE_GIVEN)
 			discovery__expect(capture->discovery, (pid_t)record->tgid, record->time_ns);
 		break;
@@ -548,7 +547,10 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 	for (;;) {
 		int next_look_ms = discovery__go_on(capture->discovery, capture__now());
 		int ready = poll(fds, 3, timeout_ms(end_ns, next_look_ms));
+		bool deserted;
 
+		/* Who is not there any more has told so before. */
+		deserted = is_deserted(capture);
 		ring_buffer__consume(capture->ring);
 		ring_buffer__consume(capture->stack_ring);
 		if (capture->half_full) {
@@ -557,8 +559,9 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 		}
 		if (ready > 0 && fds[2].revents)
 			return CAPTURE_STOPPED;
-		if (is_deserted(capture))
-			return capture->execed && capture->lives.count == 1 ? CAPTURE_EXECED : CAPTURE_EXITED;
+		if (deserted)
+			return capture->lives.count == 1 && capture->lives.list[0].execed ? CAPTURE_EXECED
+											  : CAPTURE_EXITED;
 		if (end_ns && capture__now() >= end_ns)
 			return CAPTURE_TIME;
 	}
