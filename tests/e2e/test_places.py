@@ -63,12 +63,12 @@ class Namespaces(Place):
         """A root of its own in a mount namespace of its own: neither its paths nor its mounts exist out here."""
         root = os.path.join(pythons.CACHE, "forky")
         pythons.program("forky 3.14")
-        script = 'mount --bind "$0" "$0" && mount -t tmpfs none "$0/tmp" && cp "$0/usr/bin/python3.14" "$0/tmp/python" ' \
-                 '&& exec chroot "$0" /tmp/python "$@"'
+        script = 'mount --bind "$0" "$0" && mount -t tmpfs none "$0/var" && cp "$0/usr/bin/python3.14" "$0/var/python" ' \
+                 '&& exec chroot "$0" /var/python "$@"'
         target = self.work("unshare", "-m", "sh", "-c", script, root, env=dict(os.environ, PYTHONHOME="/usr"))
         report = self.trace_work(target)
         self.assertRegex(report["target"]["version"], r"^3\.14\.")
-        self.assertFalse(os.path.exists(root + "/tmp/python"))
+        self.assertFalse(os.path.exists(root + "/var/python"))
 
     def test_pid_namespace(self):
         target = self.work("unshare", "-pf", "--mount-proc", pythons.system())

@@ -230,7 +230,6 @@ static int handle_record(void *context, void *data, size_t size)
 			add_hog(capture, data);
 		break;
 	case RECORD_EXECED:
-		capture->execed = true;
 		if (capture->scope != TRACE_GIVEN)
 			discovery__expect(capture->discovery, (pid_t)record->tgid, record->time_ns);
 		break;
@@ -615,6 +614,7 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 		uint64_t next_watch_ns = lock_watch__look(capture->watch, capture__now());
 		struct timespec timeout = time_to_wait(end_ns, next_look_ms, next_watch_ns);
 		int ready = ppoll(fds, 3, &timeout, NULL);
+		bool deserted = is_deserted(capture); /* who is not there any more has told what it had to */
 
 		watch_met_locks(capture, capture__now());
 		ring_buffer__consume(capture->ring);
@@ -625,8 +625,9 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 		}
 		if (ready > 0 && fds[2].revents)
 			return CAPTURE_STOPPED;
-		if (is_deserted(capture))
-			return capture->execed && capture->lives.count == 1 ? CAPTURE_EXECED : CAPTURE_EXITED;
+		if (deserted)
+			return capture->lives.count == 1 && capture->lives.list[0].execed ? CAPTURE_EXECED
+											  : CAPTURE_EXITED;
 		if (end_ns && capture__now() >= end_ns)
 			return CAPTURE_TIME;
 	}
