@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""--probes=auto: what it costs, what it counts, and how much of the time the lock is held, in every mode."""
+import pythons
+from identities import START_UP
+from tracing import TraceTest, workload
+
+CYCLES = 3000
+HELD = ("import ctypes, sys, time\n"
+        "sleep = ctypes.PyDLL(None).usleep\n"
+        "end = time.time() + 2.5\n"
+        "while time.time() < end: sleep(int(sys.argv[1]) * 1000)\n")
+LOOP = ("import time\n"
+        "end = time.time() + 2.5\n"
+        "while time.time() < end:\n"
+        "    for i in range(1000): pass\n")
+WRITE = ("import os, sys, threading, time\n"
+         "fd = os.open('/dev/null', os.O_WRONLY)\n"
+         "def write():\n"
+         "    end = time.time() + 2.5\n"
+         "    while time.time() < end:\n"
+         "        for _ in range(1000): os.write(fd, b'x')\n"
+         "threads = [threading.Thread(target=write) for _ in range(int(sys.argv[1]))]\n"
+         "for thread in threads: thread.start()\n"
+         "for thread in threads: thread.join()\n")
+MODES = ("--probes=all", "--probes=waits", "--probes=auto")
+
+
+class Budget(TraceTest):
+    def trace_code(self, code, *arguments, options=()):
+        target = self.start_target(pythons.system(), "-c", code, *arguments)
+        result = self.trace("--quiet", "-p", target.pid, "-d", 2, *options)
+        target.process.wait()
+        self.assert_nothing_lost(result.report)
+        return result.report
+
+    def test_cheap_is_exact(self):
+        report = self.trace("--quiet", "--probes=auto", "--budget=100", "--", pythons.system(), workload("write_loop"), 4,
+                            CYCLES).report
+        self.assert_nothing_lost(report)
+        gil = self.only_gil(report)
+        self.assertEqual((report["probes"]["coverage_pct"], report["probes"]["windows"]), (100, 0))
+        self.assertEqual(report["probes"]["acquisitions_error_pct"], 0)
+        self.assertGreaterEqual(gil["acquisitions"], CYCLES)
+        self.assertLessEqual(gil["acquisitions"], CYCLES + START_UP)
+
+    def check_sampled(self, threads, budget):
+        options = ("--probes=auto", "--budget=%g" % budget)
+        report = self.trace_code(WRITE, str(threads), options=options)
+        probes, gil = report["probes"], self.only_gil(report)
+        self.assertEqual((probes["level"], probes["budget_pct"]), ("auto", budget))
+        self.assertLess(probes["coverage_pct"], 12 * budget, probes)
+        self.assertGreater(probes["windows"], 2)
+        self.assertLess(probes["overhead_pct"], 2 * budget + 1, "by its own account")
+        self.assertAlmostEqual(gil["hold"]["count"], gil["acquisitions"], delta=0.02 * gil["acquisitions"])
+        released = gil["releases_forced"] + gil["releases_voluntary"]
+        self.assertAlmostEqual(released, gil["acquisitions"], delta=0.02 * gil["acquisitions"])
+        return report, gil
+
+    def test_dear_is_sampled(self):
+        self.check_sampled(1, 2)
+
+    def test_waits_are_exact(self):
+        """Of two threads that want it all the time: each of their waits is in the histogram, and its time in the blame."""
+        report, gil = self.check_sampled(2, 2)
+        self.assertEqual(gil["wait"]["count"], gil["contended"])
+        self.assertGreater(gil["contended"], 100)
+        waited = gil["waited_ns"] + gil["open"]["waited_ns"]
+        self.assertAlmostEqual(sum(b["wait_ns"] for b in report["blame"]), waited, delta=0.01 * waited)
+
+    def test_windows_agree_with_all(self):
+        """On a stationary program: what windows stand for is what is there when each hold is probed."""
+        _, gil = self.check_sampled(1, 5)
+        exact = self.only_gil(self.trace_code(WRITE, "1", options=["--probes=all"]))
+        for of, tolerance in (("count", 0.4), ("sum_ns", 0.3), ("p50_ns", 0.4)):
+            print("%s: %s %.3g, of all %.3g" % (self.id(), of, gil["hold"][of], exact["hold"][of]))
+            self.assertAlmostEqual(gil["hold"][of], exact["hold"][of], delta=tolerance * exact["hold"][of], msg=of)
+
+    def check_held(self, code, *arguments):
+        """The lock is held all the time, by calls that begin and end within the trace or by nothing that a probe meets."""
+        for mode in MODES:
+            with self.subTest(mode=mode):
+                report = self.trace_code(code, *arguments, options=[mode])
+                gil = self.only_gil(report)
+                print("%s %s: %.4f" % (self.id(), mode, gil["utilisation"]))
+                self.assertGreaterEqual(gil["utilisation"], 0.99)
+
+    def test_held_by_a_long_call(self):
+        self.check_held(HELD, "1000")
+
+    def test_held_by_a_very_long_call(self):
+        self.check_held(HELD, "4000")
+
+    def test_held_by_a_loop(self):
+        self.check_held(LOOP)
+
+    def test_not_held(self):
+        report = self.trace_code("import time; time.sleep(2.5)", options=["--probes=auto"])
+        self.assertEqual(report["gils"], [])
