@@ -143,7 +143,7 @@ static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __
 	struct walk *walk;
 	__u32 number;
 
-	if (own && thread->release_stack && !native_stacks) {
+	if (own && thread->release_stack && !native_stacks && !hit->lock->layout.lock_variable) {
 		thread->call_site = thread->waiter_stack = thread->release_stack;
 		own = false;
 	} else if (own) {
@@ -164,6 +164,15 @@ static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __
 	return stack;
 }
 
+/* Whether the thread looked at this holder only just now, before it woke up in vain. */
+static __always_inline bool is_fresh(const struct hit *hit, __u32 holder)
+{
+	const struct thread *thread = hit->thread;
+
+	return thread->waiting_since && thread->attempt_stack && thread->attempt_holder == holder &&
+	       hit->now - thread->attempt_since < FRESH_NS;
+}
+
 /*
  * `ctx` is NULL in the scheduler, where each sleep of a semaphore's waiter comes by: then the stacks are those that
  * were seen when the thread came to the semaphore, unless that was free then.
@@ -173,9 +182,15 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	struct thread *thread = hit->thread;
 	__u32 holder = find_holder(hit->lock, address, hit->tgid);
 	bool seen = !ctx && thread->taking_stack;
-	__u64 stack = seen ? thread->taking_stack : look(ctx, hit, address, !thread->waiting_since, holder);
 	struct charge charge;
+	__u64 stack;
 
+	if (seen)
+		stack = thread->taking_stack;
+	else if (is_fresh(hit, holder))
+		stack = thread->attempt_stack;
+	else
+		stack = look(ctx, hit, address, !thread->waiting_since, holder);
 	if (!ctx)
 		thread->taking_stack = stack;
 	if (thread->waiting_since)
@@ -214,8 +229,8 @@ static __always_inline struct release *find_release(const struct hit *hit, __u64
 }
 
 /*
- * Of the releases that nobody waits for, one in some is looked at, and stands for those since the last: at first each,
- * then one in 64 on average, at random, for a loop may have several places in turn.
+ * Of the releases that nobody waits for, and of those after a short hold, one in some is looked at, and stands for those
+ * since the last: at first each, then one in 64 on average, at random, for a loop may have several places in turn.
  */
 static __always_inline bool is_looked_at(struct thread *thread)
 {
@@ -233,8 +248,8 @@ static __always_inline bool is_looked_at(struct thread *thread)
 }
 
 /*
- * The hold that the thread ends now, after `held_ns`: somebody waits for the lock, or it stands for the holds that are
- * pending. `forced`: the lock was asked for. `number`: of a walk that has the thread's registers.
+ * The hold that the thread ends now, after `held_ns`; 0: it stands for the holds that are pending. `forced`: the lock was
+ * asked for. `number`: of a walk that has the thread's registers.
  */
 __attribute__((noinline)) int look_at_release(__u64 address, __u32 slot, __u32 number, __u64 held_ns, __u32 forced)
 {
@@ -245,10 +260,11 @@ __attribute__((noinline)) int look_at_release(__u64 address, __u32 slot, __u32 n
 	if (!find_both(address, slot, &hit.lock, &hit.thread))
 		return 0;
 	weight = hit.lock->weight;
-	held_ns *= weight;
 	stack = look_at_self(address, slot, number);
 	release = find_release(&hit, stack);
-	if (!hit.lock->waiters) {
+	if (held_ns) {
+		held_ns *= weight;
+	} else {
 		if (!release)
 			return 0; /* they stay pending */
 		weight = hit.thread->pending_releases;
@@ -439,16 +455,20 @@ static __always_inline void acquired_unseen(const struct hit *hit)
 	acquired(&before);
 }
 
-/* Somebody waited for this hold: each of those is looked at; of the others, some. */
+/*
+ * Of holds that somebody waited for, each that was not short is looked at; of the others, some: a look takes as long as
+ * many of these.
+ */
 static __always_inline void account_release(struct pt_regs *ctx, const struct hit *hit, __u64 address, __u64 held_ns,
 					    bool forced)
 {
 	struct thread *thread = hit->thread;
 	bool waited_for = hit->lock->waiters;
+	bool each = waited_for && (held_ns >= SHORT_NS || hit->lock->layout.lock_variable);
 	struct walk *walk;
 	__u32 number;
 
-	if (!waited_for) {
+	if (!each) {
 		thread->pending_releases += hit->lock->weight;
 		thread->pending_held_ns += hit->lock->weight * held_ns;
 		if (!is_looked_at(thread))
@@ -458,7 +478,7 @@ static __always_inline void account_release(struct pt_regs *ctx, const struct hi
 	if (walk) {
 		clear_walk(walk, hit->lock, true);
 		keep_registers(walk, ctx);
-		look_at_release(address, hit->slot, number, held_ns, forced);
+		look_at_release(address, hit->slot, number, each ? held_ns : 0, forced);
 		give_walk_back(number);
 	}
 	if (waited_for)

@@ -289,6 +289,10 @@ struct hog {
  */
 #define ASLEEP_NS 50000
 
+#define SHORT_NS 50000 /* holds that took longer are looked at one by one when somebody waits */
+
+#define FRESH_NS 1000000 /* so long a look at a holder is good for a waiter that wakes up in vain */
+
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__

@@ -637,9 +637,10 @@ void capture__stop(struct capture *capture)
 {
 	if (!capture->bpf || !capture->bpf->bss || capture->stop_ns)
 		return;
-	governor__stop(capture->governor);
+	governor__ask(capture->governor);
 	capture->bpf->bss->active = false;
 	capture->stop_ns = capture__now();
+	governor__stop(capture->governor, capture->stop_ns);
 }
 
 void capture__detach(struct capture *capture)

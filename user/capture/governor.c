@@ -263,16 +263,21 @@ int governor__start(struct capture *capture, double budget, struct governor **ou
 	return 0;
 }
 
-void governor__stop(struct governor *governor)
+void governor__ask(struct governor *governor)
+{
+	if (governor && governor->running)
+		eventfd_write(governor->stop_fd, 1); /* never fails: the counter is far from its end */
+}
+
+void governor__stop(struct governor *governor, uint64_t stop_ns)
 {
 	if (!governor || !governor->running)
 		return;
-	if (eventfd_write(governor->stop_fd, 1))
-		return; /* it cannot be: the counter is far from its end */
+	governor__ask(governor);
 	pthread_join(governor->thread, NULL);
 	governor->running = false;
 	if (governor->closed_ns)
-		governor->figures.unseen_ns += (int64_t)(capture__now() - governor->closed_ns);
+		governor->figures.unseen_ns += (int64_t)(stop_ns - governor->closed_ns);
 }
 
 void governor__figures(const struct governor *governor, struct governor_figures *out)
@@ -284,7 +289,7 @@ void governor__free(struct governor *governor)
 {
 	if (!governor)
 		return;
-	governor__stop(governor);
+	governor__stop(governor, 0);
 	if (governor->stop_fd >= 0)
 		close(governor->stop_fd);
 	free(governor);

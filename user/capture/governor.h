@@ -28,8 +28,11 @@ struct governor_figures {
 /* From here on the capture is governed, by a thread of its own. `budget` is a share of one CPU. 0 or -errno. */
 int governor__start(struct capture *capture, double budget, struct governor **out);
 
-/* Ends the thread, before the capture stops. Idempotent; NULL does nothing. */
-void governor__stop(struct governor *governor);
+/* Tells the thread to end, without waiting for that. NULL does nothing. */
+void governor__ask(struct governor *governor);
+
+/* Waits for the thread's end, for some 10 ms; the trace ended at `stop_ns`. Idempotent; NULL does nothing. */
+void governor__stop(struct governor *governor, uint64_t stop_ns);
 
 /* What it did, until it was stopped. */
 void governor__figures(const struct governor *governor, struct governor_figures *out);

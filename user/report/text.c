@@ -165,6 +165,17 @@ static const char *percentile(char out[FORMAT_SIZE], const struct distribution *
 	return format_rough_time(out, distribution__percentile(distribution, percent));
 }
 
+/* Where windows were sampled: the thread's part of what the lock was held, for they see the program slowed. */
+static double held_share(const struct trace *trace, const struct trace_gil *gil, const struct trace_thread *thread)
+{
+	double utilisation = trace__utilisation(trace, gil, NULL), held = (double)held_ns(thread);
+	double all = (double)(gil->counts.held_ns + gil->open.held_ns);
+
+	if (trace__is_sampled(trace) && utilisation >= 0 && all > 0)
+		return utilisation * held / all;
+	return held / (double)trace__duration(trace, gil);
+}
+
 static void print_thread(const struct trace *trace, const struct trace_gil *gil, const struct trace_thread *thread,
 			 FILE *out)
 {
@@ -175,7 +186,7 @@ static void print_thread(const struct trace *trace, const struct trace_gil *gil,
 	snprintf(acquired, sizeof(acquired), "%" PRIu64, thread->counts.acquisitions);
 	fprintf(out, "%7" PRIu32 "%c %s %5s %5s %9s %9" PRIu64 " %7" PRIu64 " %7s %7s\n", thread->tid,
 		thread->ended ? '*' : ' ', format_name_column(name, sizeof(name), thread->name, 15),
-		all ? format_percent(held, (double)held_ns(thread) / duration) : "-",
+		all ? format_percent(held, held_share(trace, gil, thread)) : "-",
 		format_percent(waited, (double)waited_ns(thread) / duration), all ? acquired : "-",
 		thread->counts.contended, thread->counts.failed, percentile(wait99, &thread->wait, 99),
 		all ? percentile(hold99, &thread->hold, 99) : "-");
