@@ -25,7 +25,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What the end-to-end tests run beside the interpreters.
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
-.PHONY: all deps test demo bench install asan tsan fuzz fuzz-locator fuzz-toygil format clean unit-programs
+.PHONY: all deps test demo bench bench-budget install asan tsan fuzz fuzz-locator fuzz-toygil format clean unit-programs
 .SECONDARY:
 
 all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(E2E_PROGRAMS) $(BUILD)/fabricated
@@ -168,6 +168,10 @@ bench:
 	$(MAKE) all $(BUILD)/bench/empty_probes
 	python3 tests/bench/bench.py --build $(BUILD) $(BENCH)
 	python3 tests/bench/bench_stacks.py --build $(BUILD)
+
+# What --probes=auto costs, by workload and budget: about 15 minutes.
+bench-budget: all
+	python3 tests/bench/bench_budget.py --build $(BUILD) $(BENCH)
 
 install: all
 	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace

@@ -165,9 +165,30 @@ static void test_attempts(void **state)
 	assert_int_equal(attempts_bucket(UINT32_MAX), ATTEMPTS_BUCKETS - 1);
 }
 
+static void test_scale(void **state)
+{
+	struct histogram *histogram = calloc(1, sizeof(*histogram));
+	struct distribution distribution = {0};
+
+	(void)state;
+	histogram_add_weighted(histogram, 1000, 10);
+	histogram_add_weighted(histogram, 5000, 3);
+	assert_int_equal(histogram->count, 13);
+	assert_int_equal(histogram->sum_ns, 25000);
+	assert_int_equal(distribution__add_histogram(&distribution, histogram), 0);
+	distribution__scale(&distribution, 1.25);
+	assert_int_equal(distribution.count, 13 + 4); /* 12.5 and 3.75 */
+	assert_int_equal(distribution.sum_ns, 31250);
+	assert_int_equal(distribution.min_ns, 1000);
+	assert_int_equal(distribution.max_ns, 5000);
+	distribution__clear(&distribution);
+	free(histogram);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scale),
 		cmocka_unit_test(test_bounds_contain_value),
 		cmocka_unit_test(test_buckets_tile),
 		cmocka_unit_test(test_highest_bit),

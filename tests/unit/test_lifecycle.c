@@ -353,6 +353,47 @@ static void test_holder_asleep(void **state)
 	assert_int_equal(s->a.hold_syscall, -1);
 }
 
+/* Holds that are probed in windows: what was opened stands for many, what was not is nobody's, and none makes no sense. */
+static void test_windows(void **state)
+{
+	struct scene *s = *state;
+	bool counts;
+
+	assert_false(on_acquired(&s->lock, &s->a, 2000, 1, 1));
+	assert_false(on_released(&s->lock, &s->a, 2100, 1, true));
+	/* The first window is over, the probes still hit: a hold that it did not open ends. */
+	assert_false(on_released(&s->lock, &s->b, 2300, 1, false));
+	assert_int_equal(s->b.releases, 0);
+	/* One that it opened ends, too. */
+	on_acquired(&s->lock, &s->a, 2400, 1, 1);
+	assert_false(on_released(&s->lock, &s->a, 2900, 1, false));
+	assert_int_equal(s->a.hold.count, 2);
+	/* In the second one, each stands for 40; the first release is of a hold from before. */
+	assert_false(on_released(&s->lock, &s->b, 10000, 2, false));
+	assert_int_equal(s->b.hold.count, 0);
+	assert_false(on_acquired(&s->lock, &s->a, 10100, 40, 2));
+	assert_int_equal(seen_holder(&s->lock, 2), 11);
+	on_blocked(&s->lock, &s->b, 10200, 11, 0);
+	assert_false(on_released(&s->lock, &s->a, 10400, 2, false));
+	end_wait(&s->lock, &s->b, 10500, 2, &counts);
+	assert_int_equal(s->a.acquisitions, 42);
+	assert_int_equal(s->a.releases, 42);
+	assert_int_equal(s->a.hold.count, 42);
+	assert_int_equal(s->a.hold.sum_ns, 600 + 40 * 300);
+	assert_int_equal(s->b.contended, 1); /* waits are exact */
+	assert_int_equal(s->b.wait.sum_ns, 300);
+	assert_int_equal(s->lock.handoff.count, 40);
+	assert_int_equal(s->lock.handoff.sum_ns, 40 * 100);
+	/* The probes go while b holds the lock: who has it then is not known, and its acquisition is no miss. */
+	on_acquired(&s->lock, &s->b, 10500, 40, 2);
+	assert_int_equal(seen_holder(&s->lock, 3), 0);
+	on_blocked(&s->lock, &s->a, 20000, 0, 0);
+	end_wait(&s->lock, &s->a, 20100, 3, &counts);
+	assert_int_equal(s->lock.handoff.count, 40);
+	assert_false(on_acquired(&s->lock, &s->a, 20100, 7, 3));
+	assert_int_equal(s->a.acquisitions, 49);
+}
+
 int main(void)
 {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -361,7 +402,7 @@ int main(void)
 		SCENE(test_wait_at_start),     SCENE(test_hold_at_start),  SCENE(test_senseless),
 		SCENE(test_off_cpu),           SCENE(test_forced_release), SCENE(test_timeout_after_switch),
 		SCENE(test_timeout_when_free), SCENE(test_wall_clock_is_shared), SCENE(test_wall_clock_adds_up),
-		SCENE(test_stack_of_a_sleep),  SCENE(test_holder_asleep),
+		SCENE(test_stack_of_a_sleep),  SCENE(test_holder_asleep), SCENE(test_windows),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);

@@ -501,6 +501,7 @@ static void fill_coverage(const struct capture *capture, struct trace *trace)
 	governor__figures(capture->governor, &figures);
 	trace->probes.budget_pct = 100 * capture->budget;
 	trace->probes.windows = figures.windows;
+	trace->probes.windows_cut = figures.cut;
 	if (!figures.sampled)
 		return;
 	trace->probes.coverage_pct = fmin(99.99, 100 * (double)figures.probed_ns / duration);

@@ -16,7 +16,9 @@
 #include "user/capture/capture_state.h"
 #include "user/capture/files.h"
 
-#define TICK_NS       10000000  /* how often the cost is looked at while the probes stay */
+#define TICK_NS       10000000  /* how often the cost is looked at while the probes stay; */
+#define CALM_TICK_NS  40000000  /* as long as that is less than CALM of the budget */
+#define CALM          0.1
 #define BURST_S       0.5       /* so many seconds' budget may be spent at once before they go */
 #define ROUND_NS      150000000 /* from one window to the next, on average; longer when windows must be short */
 #define LEAST_NS      1000000   /* a window */
@@ -82,9 +84,10 @@ static bool stay(struct governor *governor)
 	governor->closed_ns = 0;
 	while (going_on && spent <= allowed) {
 		uint64_t before = hits, tick = now;
+		bool calm = governor->rate < CALM * governor->budget;
 		double cost;
 
-		going_on = wait_until(governor, tick + TICK_NS);
+		going_on = wait_until(governor, tick + (calm ? CALM_TICK_NS : TICK_NS));
 		now = capture__now();
 		hits = hits_so_far(governor);
 		cost = cost_of(governor, hits - before);

@@ -7,8 +7,8 @@
 #include <sys/random.h>
 #include <sys/uio.h>
 
-#define LEAST_GAP_NS  5000000
-#define MORE_GAP_NS   10000000 /* at most, on top of it, at random: nothing that the target does beats with it */
+#define LEAST_GAP_NS  10000000
+#define MORE_GAP_NS   20000000 /* at most, on top of it, at random: nothing that the target does beats with it */
 #define LOOKS_AT_ONCE 64       /* of more locks, each is looked at less often */
 
 struct lock_watch {

@@ -271,6 +271,7 @@ static void add_coverage(json_t *object, const struct trace *trace)
 	json_object_set_new(object, "coverage_pct", json_real(probes->coverage_pct));
 	json_object_set_new(object, "budget_pct", governed ? json_real(probes->budget_pct) : json_null());
 	json_object_set_new(object, "windows", json__known(governed, probes->windows));
+	json_object_set_new(object, "windows_cut", json__known(governed, probes->windows_cut));
 	json_object_set_new(object, "acquisitions_error_pct",
 			    trace__knows_holds(trace) ? json_real(probes->acquisitions_error_pct) : json_null());
 }

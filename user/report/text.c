@@ -386,6 +386,8 @@ static void print_sampling(const struct trace *trace, FILE *out)
 		"releases, holds and hand-offs are estimates, their numbers +-%s %%. Waits are exact.\n",
 		probes->budget_pct, format_percent(covered, probes->coverage_pct / 100), probes->windows,
 		format_percent(error, probes->acquisitions_error_pct / 100));
+	if (probes->windows_cut)
+		fprintf(out, "In %" PRIu64 " windows holds were cut off: long ones are underrated.\n", probes->windows_cut);
 }
 
 static void print_cost(const struct trace *trace, FILE *out)

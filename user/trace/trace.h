@@ -176,7 +176,8 @@ struct trace_probes {
 	double overhead_pct;    /* of one CPU; negative: not measured */
 	double coverage_pct;    /* share of the window in which holds were probed */
 	double budget_pct;      /* what tracing was allowed to cost, of one CPU; negative: there was no budget */
-	uint64_t windows;       /* in which holds were probed, where it was not all the time */
+	uint64_t windows;       /* in which holds were probed, where it was not all the time, */
+	uint64_t windows_cut;   /* and of those, which were closed before all of their holds had ended */
 	double acquisitions_error_pct; /* of their number: half the width of the 95 % interval; 0: exact */
 };
 
