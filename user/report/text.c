@@ -382,9 +382,11 @@ static void print_sampling(const struct trace *trace, FILE *out)
 	if (!trace__is_sampled(trace))
 		return;
 	fprintf(out,
-		"Within the budget of %g %% holds were probed %s %% of the time, in %" PRIu64 " windows: acquisitions,\n"
-		"releases, holds and hand-offs are estimates, their numbers +-%s %%. Waits are exact.\n",
+		"Within the budget of %g %% holds were probed %s %% of the time, in %" PRIu64 " window%s:\n"
+		"acquisitions, releases, holds, hand-offs are estimates (their number +-%s %%).\n"
+		"Waits are exact.\n",
 		probes->budget_pct, format_percent(covered, probes->coverage_pct / 100), probes->windows,
+		probes->windows == 1 ? "" : "s",
 		format_percent(error, probes->acquisitions_error_pct / 100));
 	if (probes->windows_cut)
 		fprintf(out, "In %" PRIu64 " windows holds were cut off: long ones are underrated.\n", probes->windows_cut);

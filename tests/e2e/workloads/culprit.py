@@ -59,8 +59,6 @@ culprit = {"re": match, "sorted": sort, "json": load, "pydll": digest, "sleep": 
 def keep():
     while time.time() < end:
         culprit()
-        if sys.version_info < (3,):
-            time.sleep(0.0005)  # the old lock goes to whoever asks first, and that is mostly the one that let it go
 
 
 def want():
