@@ -31,10 +31,10 @@ static const char help_end[] =
 	"\n"
 	"      --stacks=KIND       the frames that stacks have: python, native, both or none\n"
 	"      --depth=N           the most frames of a stack, 1 to 128 (the default)\n"
-	"      --probes=LEVEL      auto: each acquisition and release as long as that is within the budget,\n"
-	"                          else in short windows (the default); all: each, whatever it costs;\n"
+	"      --probes=LEVEL      all: each acquisition and release, whatever it costs (the default);\n"
+	"                          auto: each as long as that is within the budget, else in short windows;\n"
 	"                          waits: only waiting threads, free where nobody waits\n"
-	"      --budget=PCT        what tracing may cost, in % of one CPU (2)\n"
+	"      --budget=PCT        what tracing may cost with auto, in % of one CPU (2)\n"
 	"      --max-threads=N     room for N threads at the same time\n"
 	"      --max-loss=PCT      exit with 5 when more than PCT % of the events were lost\n"
 	"  -q, --quiet             no text report\n"
@@ -329,7 +329,7 @@ int options__parse(struct options *options, int argc, char **argv)
 	struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1];
 	int option, status;
 
-	*options = (struct options){.level = TRACE_AUTO, .budget_pct = 2, .max_loss_pct = -1, .stacks = TRACE_STACKS_PYTHON, .depth = OPTIONS_MAX_DEPTH};
+	*options = (struct options){.level = TRACE_ALL, .budget_pct = 2, .max_loss_pct = -1, .stacks = TRACE_STACKS_PYTHON, .depth = OPTIONS_MAX_DEPTH};
 	list_options(list);
 	if (argc > 1 && !strcmp(argv[1], "doctor")) {
 		options->subcommand = COMMAND_DOCTOR;
