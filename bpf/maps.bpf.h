@@ -30,7 +30,8 @@ __u64 start_ns; /* when it began */
 __u64 forked;   /* processes that the traced ones forked */
 /* What grows with the number of stacks (bpf/giltrace.h), and how many entries of this epoch there are. */
 volatile __u32 epoch;
-__u64 entries;
+volatile __u64 entries;
+volatile bool half_told; /* to the user side, which then begins another epoch */
 const volatile __u64 entries_half = 1;
 __u64 lost[LOST_KINDS];
 
@@ -165,8 +166,11 @@ static __always_inline void tell(enum record_type type, __u32 tgid, __u32 subjec
 /* A new entry in one of the maps that are emptied by epoch: in time the user side is told. */
 static __always_inline void count_entry(void)
 {
-	if (__sync_fetch_and_add(&entries, 1) == entries_half)
-		tell(RECORD_HALF_FULL, 0, 0, 0);
+	__sync_fetch_and_add(&entries, 1); /* without its result, which Linux 5.12 is the first to give */
+	if (entries < entries_half || half_told)
+		return;
+	half_told = true; /* two may tell at the same time, which does no harm */
+	tell(RECORD_HALF_FULL, 0, 0, 0);
 }
 
 static __always_inline __u64 thread_pointer_of(struct task_struct *task)

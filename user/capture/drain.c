@@ -103,6 +103,7 @@ void drain__all(struct capture *capture)
 
 	capture->bpf->bss->epoch = now;
 	capture->bpf->bss->entries = 0;
+	capture->bpf->bss->half_told = false;
 	if (wait_for_programs(capture))
 		return;                            /* they stay where they are, and come with the next epoch */
 	ring_buffer__consume(capture->ring);

@@ -125,6 +125,7 @@ static void clean_up(struct giltrace_bpf *bpf, uint32_t pid, const void *lock)
 	memset(bpf->bss->lost, 0, sizeof(bpf->bss->lost));
 	memset(bpf->bss->walk_counts, 0, sizeof(bpf->bss->walk_counts));
 	bpf->bss->entries = 0;
+	bpf->bss->half_told = false;
 }
 
 /* Closing a link waits for the kernel for tens of ms: that is done beside the work. */
