@@ -132,9 +132,9 @@ __attribute__((noinline)) int finish_wait(__u64 address, __u32 slot, __u64 now)
 }
 
 /*
- * The stacks of a wait: the holder's first, for it runs on; then, `own`, that of the thread that waits. Without the lock
- * no thread runs Python code, so its Python stack is still that which was seen when it let go, if it was. Returns the
- * holder's, 0: unknown. `ctx` may be NULL.
+ * The stacks of a wait: the holder's first, for it runs on; then, `own`, that of the thread that waits. Without the
+ * lock no thread runs Python code, so its Python stack is still that which was seen when it let go, if it was. Returns
+ * the holder's, 0: unknown. `ctx` may be NULL.
  */
 static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __u64 address, bool own, __u32 holder)
 {
@@ -229,8 +229,9 @@ static __always_inline struct release *find_release(const struct hit *hit, __u64
 }
 
 /*
- * Of the releases that nobody waits for, and of those after a short hold, one in some is looked at, and stands for those
- * since the last: at first each, then one in 64 on average, at random, for a loop may have several places in turn.
+ * Of the releases that nobody waits for, and of those after a short hold, one in some is looked at, and stands for
+ * those since the last: at first each, then one in 64 on average, at random, for a loop may have several places in
+ * turn.
  */
 static __always_inline bool is_looked_at(struct thread *thread)
 {
@@ -248,8 +249,8 @@ static __always_inline bool is_looked_at(struct thread *thread)
 }
 
 /*
- * The hold that the thread ends now, after `held_ns`; 0: it stands for the holds that are pending. `forced`: the lock was
- * asked for. `number`: of a walk that has the thread's registers.
+ * The hold that the thread ends now, after `held_ns`; 0: it stands for the holds that are pending. `forced`: the lock
+ * was asked for. `number`: of a walk that has the thread's registers.
  */
 __attribute__((noinline)) int look_at_release(__u64 address, __u32 slot, __u32 number, __u64 held_ns, __u32 forced)
 {

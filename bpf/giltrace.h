@@ -101,7 +101,8 @@ struct lock {
 	__u32 last_tid;    /* the last thread that took it */
 	__u32 known;       /* an acquisition or a release was seen */
 	__u32 always;      /* its holds are always probed: windows are not for it */
-	/* Of the hold that `holder` began, or of the last one: the window in which that was, and how many it stands for. */
+	/* Of the hold that `holder` began, or of the last one: the window in which that was, and how many it stands
+	 * for. */
 	__u32 window, weight;
 	__u32 pad;
 	/* Hints about a semaphore, written by any thread. Since the last release: */
@@ -140,9 +141,9 @@ enum scope { SCOPE_GIVEN, SCOPE_CHILDREN, SCOPE_ALL };
 struct file_plan {
 	struct lock_layout layout;
 	struct frame_layout frames;
-	__u32 frame_size;  /* bytes: what is read of a frame, */
-	__u32 code_size;   /* and of a code object */
-	__u32 always;      /* its holds are always probed */
+	__u32 frame_size; /* bytes: what is read of a frame, */
+	__u32 code_size;  /* and of a code object */
+	__u32 always;     /* its holds are always probed */
 	__u32 pad;
 	__u64 attached_ns; /* since when it is probed; 0: not yet at all its sites */
 	__u64 unlike;      /* hits whose argument did not look like a lock */

@@ -89,7 +89,8 @@ HISTOGRAM_INLINE __u64 pick_sample(const struct lock *lock, __u32 tid, __u64 sin
 			best = sample->stack;
 		}
 	}
-	/* Not `best ?`: the verifier would keep apart what it knows of the values, and with that each way through the loop. */
+	/* Not `best ?`: the verifier would keep apart what it knows of the values, and with that each way through the
+	 * loop. */
 	return best_ns > since ? best : first;
 }
 
@@ -232,8 +233,8 @@ HISTOGRAM_INLINE __u32 seen_holder(const struct lock *lock, __u32 window)
 }
 
 /*
- * The thread has the lock: opens a hold, which stands for `weight` of them, in the window of this number. True when that
- * makes no sense, because another still holds it: a miss.
+ * The thread has the lock: opens a hold, which stands for `weight` of them, in the window of this number. True when
+ * that makes no sense, because another still holds it: a miss.
  */
 HISTOGRAM_INLINE bool on_acquired(struct lock *lock, struct thread *thread, __u64 now, __u32 weight, __u32 window)
 {

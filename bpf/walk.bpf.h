@@ -239,9 +239,9 @@ static __always_inline const struct known_code *read_code(struct walk *walk, con
 	known->code = code;
 	known->event = walk->event;
 	known->instructions = WORD_AT(walk->code, CODE_SPAN, layout->instructions);
-	known->check = code_check(WORD_AT(walk->code, CODE_SPAN, layout->name),
-				  WORD_AT(walk->code, CODE_SPAN, layout->file),
-				  INT_AT(walk->code, CODE_SPAN, layout->first_line));
+	known->check =
+		code_check(WORD_AT(walk->code, CODE_SPAN, layout->name), WORD_AT(walk->code, CODE_SPAN, layout->file),
+			   INT_AT(walk->code, CODE_SPAN, layout->first_line));
 	return known;
 }
 

@@ -228,8 +228,8 @@ static void test_timeout_when_free(void **state)
 }
 
 /*
- * The time in which anybody waited is shared by those who do: b waits alone for 1000, then b and c for 2000, then c alone
- * for 500. Together they are charged 3500.
+ * The time in which anybody waited is shared by those who do: b waits alone for 1000, then b and c for 2000, then c
+ * alone for 500. Together they are charged 3500.
  */
 static void test_wall_clock_is_shared(void **state)
 {
@@ -353,7 +353,8 @@ static void test_holder_asleep(void **state)
 	assert_int_equal(s->a.hold_syscall, -1);
 }
 
-/* Holds that are probed in windows: what was opened stands for many, what was not is nobody's, and none makes no sense. */
+/* Holds that are probed in windows: what was opened stands for many, what was not is nobody's, and none makes no sense.
+ */
 static void test_windows(void **state)
 {
 	struct scene *s = *state;
@@ -398,11 +399,11 @@ int main(void)
 {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		SCENE(test_uncontended_cycle), SCENE(test_contended_wait), SCENE(test_charges_add_up),
-		SCENE(test_wait_at_start),     SCENE(test_hold_at_start),  SCENE(test_senseless),
-		SCENE(test_off_cpu),           SCENE(test_forced_release), SCENE(test_timeout_after_switch),
+		SCENE(test_uncontended_cycle), SCENE(test_contended_wait),       SCENE(test_charges_add_up),
+		SCENE(test_wait_at_start),     SCENE(test_hold_at_start),        SCENE(test_senseless),
+		SCENE(test_off_cpu),           SCENE(test_forced_release),       SCENE(test_timeout_after_switch),
 		SCENE(test_timeout_when_free), SCENE(test_wall_clock_is_shared), SCENE(test_wall_clock_adds_up),
-		SCENE(test_stack_of_a_sleep),  SCENE(test_holder_asleep), SCENE(test_windows),
+		SCENE(test_stack_of_a_sleep),  SCENE(test_holder_asleep),        SCENE(test_windows),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);

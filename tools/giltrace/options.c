@@ -329,7 +329,11 @@ int options__parse(struct options *options, int argc, char **argv)
 	struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1];
 	int option, status;
 
-	*options = (struct options){.level = TRACE_ALL, .budget_pct = 2, .max_loss_pct = -1, .stacks = TRACE_STACKS_PYTHON, .depth = OPTIONS_MAX_DEPTH};
+	*options = (struct options){.level = TRACE_ALL,
+				    .budget_pct = 2,
+				    .max_loss_pct = -1,
+				    .stacks = TRACE_STACKS_PYTHON,
+				    .depth = OPTIONS_MAX_DEPTH};
 	list_options(list);
 	if (argc > 1 && !strcmp(argv[1], "doctor")) {
 		options->subcommand = COMMAND_DOCTOR;

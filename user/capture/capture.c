@@ -36,7 +36,7 @@
 /* What stacks need, when they are asked for. */
 #define MAX_RELEASES 4096
 #define MAX_TOLD     8192 /* stacks; those that are forgotten are told again */
-#define MAX_WALKS    64    /* at the same time, those of preempted threads among them */
+#define MAX_WALKS    64   /* at the same time, those of preempted threads among them */
 #define STACKS_BYTES (1U << 19)
 
 /* Of the given processes, and of those that the other scopes find. */

@@ -40,7 +40,7 @@ struct capture {
 	size_t given_count;
 	double cost_ns_per_hit;
 	uint64_t start_ns, stop_ns; /* 0: not yet */
-	bool half_full; /* the maps that grow with the stacks */
+	bool half_full;             /* the maps that grow with the stacks */
 	uint32_t slots;
 	/* What was read while the trace runs: threads and processes that ended, blame, release points, hogs; stacks. */
 	struct trace *harvested;

@@ -450,7 +450,8 @@ static struct trace_gil *find_gil(struct trace *trace, uint32_t process, uint64_
 }
 
 /* A lock that was held whenever it was looked at, and that no probe met: a thread that lets nobody in. */
-static struct trace_gil *add_unmet_lock(struct capture *capture, struct trace *trace, const struct watched_lock *watched)
+static struct trace_gil *add_unmet_lock(struct capture *capture, struct trace *trace,
+					const struct watched_lock *watched)
 {
 	static struct lock lock;
 
@@ -489,7 +490,8 @@ static bool has_windows(const struct capture *capture, uint32_t process)
 	return process < capture->lives.count && files__has_windows(capture->files, capture->lives.list[process].file);
 }
 
-/* What the governor did: how much of the time holds were probed, and what is to stand for the time after its last window. */
+/* What the governor did: how much of the time holds were probed, and what is to stand for the time after its last
+ * window. */
 static void fill_coverage(const struct capture *capture, struct trace *trace)
 {
 	struct governor_figures figures = {.acquisitions_error = -1};

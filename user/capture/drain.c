@@ -105,7 +105,7 @@ void drain__all(struct capture *capture)
 	capture->bpf->bss->entries = 0;
 	capture->bpf->bss->half_told = false;
 	if (wait_for_programs(capture))
-		return;                            /* they stay where they are, and come with the next epoch */
+		return; /* they stay where they are, and come with the next epoch */
 	ring_buffer__consume(capture->ring);
 	ring_buffer__consume(capture->stack_ring); /* what entries name was told before */
 	DRAIN(capture, pairs, struct pair_key, struct pair, now, add_pair, capture->harvested->lost.pairs);

@@ -31,7 +31,8 @@ int files__attach(struct files *files, const struct probe_plan *plan, pid_t only
 
 /*
  * With TRACE_AUTO: takes away the probes of holds, or puts them back. Blocks for some 10 ms; probes begin to hit at the
- * end of that, and cease at its beginning. For another thread than the others' too. 0 or -errno of the first that failed.
+ * end of that, and cease at its beginning. For another thread than the others' too. 0 or -errno of the first that
+ * failed.
  */
 int files__switch_holds(struct files *files, bool on);
 

@@ -16,16 +16,17 @@
 #include "user/capture/capture_state.h"
 #include "user/capture/files.h"
 
-#define TICK_NS       10000000  /* how often the cost is looked at while the probes stay; */
-#define CALM_TICK_NS  40000000  /* as long as that is less than CALM of the budget */
-#define CALM          0.1
-#define BURST_S       0.5       /* so many seconds' budget may be spent at once before they go */
-#define ROUND_NS      150000000 /* from one window to the next, on average; longer when windows must be short */
-#define LEAST_NS      1000000   /* a window */
-#define MOST_WEIGHT   2000.0
-#define CHEAP         0.7       /* of the budget: when they cost less, the probes stay again */
-#define CHEAP_WINDOWS 5         /* one after the other */
-#define HOLD_TICK_NS  1000000   /* how often a closed window's open holds are looked for */
+#define TICK_NS          10000000 /* how often the cost is looked at while the probes stay; */
+#define CALM_TICK_NS     40000000 /* as long as that is less than CALM of the budget */
+#define CALM             0.1
+#define BURST_S          0.5       /* so many seconds' budget may be spent at once before they go */
+#define ROUND_NS         150000000 /* from one window to the next, on average; longer when windows must be short */
+#define LEAST_NS         1000000   /* a window */
+#define MOST_WEIGHT      2000.0
+#define UNKNOWN_PRICE_NS 2000
+#define CHEAP            0.7     /* of the budget: when they cost less, the probes stay again */
+#define CHEAP_WINDOWS    5       /* one after the other */
+#define HOLD_TICK_NS     1000000 /* how often a closed window's open holds are looked for */
 
 struct governor {
 	struct capture *capture;
@@ -50,9 +51,12 @@ static uint64_t hits_so_far(const struct governor *governor)
 	return sum;
 }
 
+/* Where the price of a hit could not be measured it is taken to be high, so that the budget holds. */
 static double cost_of(const struct governor *governor, uint64_t hits)
 {
-	return (double)hits * governor->capture->cost_ns_per_hit;
+	double each = governor->capture->cost_ns_per_hit;
+
+	return (double)hits * (each >= 0 ? each : UNKNOWN_PRICE_NS);
 }
 
 /* False when the governor is to stop. */
@@ -151,7 +155,8 @@ static void note_rate(struct governor *governor, double hits_a_ns, double round_
 	governor->squares_sum += round_ns * round_ns;
 	if (figures->windows > 1 && governor->rates_sum > 0)
 		figures->acquisitions_error =
-			1.96 * sqrt(governor->squares_sum * governor->differences_sum / (double)(figures->windows - 1)) /
+			1.96 *
+			sqrt(governor->squares_sum * governor->differences_sum / (double)(figures->windows - 1)) /
 			governor->rates_sum;
 }
 
@@ -202,7 +207,8 @@ static bool open_window(struct governor *governor)
 	hits = hits_so_far(governor);
 	if (!wait_until(governor, end)) {
 		end = capture__now();
-		governor->figures.unseen_ns += (int64_t)(end - governor->closed_ns) - (int64_t)((double)(end - start) * weight);
+		governor->figures.unseen_ns +=
+			(int64_t)(end - governor->closed_ns) - (int64_t)((double)(end - start) * weight);
 		governor->figures.probed_ns += end - start;
 		governor->closed_ns = end;
 		return false;
@@ -212,7 +218,8 @@ static bool open_window(struct governor *governor)
 		  (double)(end - governor->closed_ns));
 	if (!close_window(governor, end, governor->budget * ROUND_NS))
 		return false;
-	governor->rate = (governor->rate + cost_of(governor, hits_so_far(governor) - before) / (double)(end - start)) / 2;
+	governor->rate =
+		(governor->rate + cost_of(governor, hits_so_far(governor) - before) / (double)(end - start)) / 2;
 	return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps what tracing costs within a budget. While the probes of holds cost less than that, they stay; else they are there
- * in short windows only, as many as the budget allows. Waits are always probed.
+ * Keeps what tracing costs within a budget. While the probes of holds cost less than that, they stay; else they are
+ * there in short windows only, as many as the budget allows. Waits are always probed.
  *
  * What a window sees stands for the time since the window before it, so the sums are right on average whatever the
  * target does: when a window begins is drawn at random, and how long it lasts does not depend on what happens in it. A
@@ -19,10 +19,11 @@ struct governor;
 struct governor_figures {
 	bool sampled; /* holds were not probed all the time */
 	uint64_t windows;
-	uint64_t probed_ns;         /* time in which holds were probed: all of it, or the windows */
-	int64_t unseen_ns;          /* time for which no window stands: after the last one */
-	uint64_t cut;               /* windows that were closed before all of their holds had ended */
-	double acquisitions_error;  /* of their number: half the width of the 95 % interval, as a share; negative: exact */
+	uint64_t probed_ns;        /* time in which holds were probed: all of it, or the windows */
+	int64_t unseen_ns;         /* time for which no window stands: after the last one */
+	uint64_t cut;              /* windows that were closed before all of their holds had ended */
+	double acquisitions_error; /* of their number: half the width of the 95 % interval, as a share; negative: exact
+				    */
 };
 
 /* From here on the capture is governed, by a thread of its own. `budget` is a share of one CPU. 0 or -errno. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looks at locks from outside: whether they are held at moments chosen at random. That tells how much of the time a lock
- * is held where not every hold is probed, and also when nothing ever happens to it. Only reads the target's memory.
+ * Looks at locks from outside: whether they are held at moments chosen at random. That tells how much of the time a
+ * lock is held where not every hold is probed, and also when nothing ever happens to it. Only reads the target's
+ * memory.
  */
 #ifndef GILTRACE_CAPTURE_LOCK_WATCH_H
 #define GILTRACE_CAPTURE_LOCK_WATCH_H

@@ -49,8 +49,9 @@ static json_t *buckets(const struct distribution *distribution)
 		uint64_t low, high;
 
 		distribution__bounds(bucket->index, &low, &high);
-		json_array_append_new(list, json_pack("[o, o, o]", json__number(low), json__known(high != UINT64_MAX, high),
-						      json__number(bucket->count)));
+		json_array_append_new(list,
+				      json_pack("[o, o, o]", json__number(low), json__known(high != UINT64_MAX, high),
+						json__number(bucket->count)));
 	}
 	return list;
 }
@@ -59,13 +60,13 @@ static json_t *distribution(const struct distribution *d)
 {
 	bool any = d->count > 0;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "count", json__number(d->count), "sum_ns",
-			 json__number(d->sum_ns), "min_ns", json__known(any, d->min_ns), "max_ns", json__known(any, d->max_ns), "p50_ns",
-			 json__known(any, distribution__percentile(d, 50)), "p90_ns",
-			 json__known(any, distribution__percentile(d, 90)), "p99_ns",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "count", json__number(d->count),
+			 "sum_ns", json__number(d->sum_ns), "min_ns", json__known(any, d->min_ns), "max_ns",
+			 json__known(any, d->max_ns), "p50_ns", json__known(any, distribution__percentile(d, 50)),
+			 "p90_ns", json__known(any, distribution__percentile(d, 90)), "p99_ns",
 			 json__known(any, distribution__percentile(d, 99)), "p999_ns",
-			 json__known(any, distribution__percentile(d, 99.9)), "error_pct", DISTRIBUTION_ERROR_PCT, "buckets",
-			 buckets(d));
+			 json__known(any, distribution__percentile(d, 99.9)), "error_pct", DISTRIBUTION_ERROR_PCT,
+			 "buckets", buckets(d));
 }
 
 /* The counts, which a lock and a thread share. */
@@ -86,9 +87,9 @@ static void add_counts(json_t *object, const struct trace_counts *counts, bool a
 static json_t *open_intervals(const struct trace_open *open, bool all)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "holds_at_start", json__known(all, open->holds_at_start),
-			 "holds_at_end", json__known(all, open->holds_at_end), "held_ns", json__known(all, open->held_ns),
-			 "waits_at_start", json__number(open->waits_at_start), "waits_at_end", json__number(open->waits_at_end),
-			 "waited_ns", json__number(open->waited_ns));
+			 "holds_at_end", json__known(all, open->holds_at_end), "held_ns",
+			 json__known(all, open->held_ns), "waits_at_start", json__number(open->waits_at_start),
+			 "waits_at_end", json__number(open->waits_at_end), "waited_ns", json__number(open->waited_ns));
 }
 
 static json_t *attempts(const struct trace_gil *gil)
@@ -99,7 +100,8 @@ static json_t *attempts(const struct trace_gil *gil)
 		uint64_t failed = i < ATTEMPTS_EXACT ? i : 1ULL << (i - ATTEMPTS_EXACT + 4);
 
 		if (gil->attempts[i])
-			json_array_append_new(list, json_pack("[o, o]", json__number(failed), json__number(gil->attempts[i])));
+			json_array_append_new(
+				list, json_pack("[o, o]", json__number(failed), json__number(gil->attempts[i])));
 	}
 	return list;
 }
@@ -123,7 +125,8 @@ static json_t *gils(const struct trace *trace)
 		json_t *object = json_object();
 
 		json_object_set_new(object, "gil", json__address(gil->address));
-		json_object_set_new(object, "interpreter", json__known(gil->interpreter >= 0, (uint64_t)gil->interpreter));
+		json_object_set_new(object, "interpreter",
+				    json__known(gil->interpreter >= 0, (uint64_t)gil->interpreter));
 		json_object_set_new(object, "process", json__number(gil->process));
 		json_object_set_new(object, "pid", json__number(gil->pid));
 		add_counts(object, &gil->counts, all);
@@ -230,10 +233,10 @@ static json_t *target(const struct trace_target *target)
 {
 	uint32_t own = target->pid_in_namespace ? target->pid_in_namespace : target->pid;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", json__known(own != 0, target->pid), "pid_in_namespace",
-			 json__known(own != 0, own),
-			 "exe", json__text(target->exe), "runtime", json__text(target->runtime), "version", json__text(target->version),
-			 "design", json__text(target->design));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pid", json__known(own != 0, target->pid),
+			 "pid_in_namespace", json__known(own != 0, own), "exe", json__text(target->exe), "runtime",
+			 json__text(target->runtime), "version", json__text(target->version), "design",
+			 json__text(target->design));
 }
 
 static const char *scope_name(enum trace_scope scope)
@@ -284,21 +287,21 @@ static json_t *document(const struct trace *trace)
 	json_object_set_new(root, "schema", json_string("giltrace/1"));
 	json_object_set_new(root, "target", target(&trace->target));
 	json_object_set_new(root, "window",
-			    json_pack("{s:o, s:o, s:s, s:o, s:s}", "start_ns", json__number(trace->start_ns), "duration_ns",
-				      json__number(trace->duration_ns), "ended_by", end_name(trace->end), "children",
-				      json__number(trace->children), "scope", scope_name(trace->scope)));
+			    json_pack("{s:o, s:o, s:s, s:o, s:s}", "start_ns", json__number(trace->start_ns),
+				      "duration_ns", json__number(trace->duration_ns), "ended_by", end_name(trace->end),
+				      "children", json__number(trace->children), "scope", scope_name(trace->scope)));
 	json_object_set_new(root, "probes",
-			    json_pack("{s:s, s:o, s:o, s:o, s:o}", "level",
-				      level_name(trace->level), "hits", json__number(trace->probes.hits),
-				      "cost_ns_per_hit", measured(trace->probes.cost_ns_per_hit), "longest_ns",
+			    json_pack("{s:s, s:o, s:o, s:o, s:o}", "level", level_name(trace->level), "hits",
+				      json__number(trace->probes.hits), "cost_ns_per_hit",
+				      measured(trace->probes.cost_ns_per_hit), "longest_ns",
 				      measured(trace->probes.longest_ns), "overhead_pct",
 				      measured(trace->probes.overhead_pct)));
 	add_coverage(json_object_get(root, "probes"), trace);
 	json_object_set_new(root, "lost",
-			    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "events", json__number(lost->events), "stacks",
-				      json__number(lost->stacks), "threads", json__number(lost->threads), "probes",
-				      json__number(lost->probes), "gils", json__number(lost->gils), "pairs", json__number(lost->pairs),
-				      "processes", json__number(lost->processes)));
+			    json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "events", json__number(lost->events),
+				      "stacks", json__number(lost->stacks), "threads", json__number(lost->threads),
+				      "probes", json__number(lost->probes), "gils", json__number(lost->gils), "pairs",
+				      json__number(lost->pairs), "processes", json__number(lost->processes)));
 	json_object_set_new(root, "processes", processes(trace));
 	json_object_set_new(root, "total", total(trace));
 	json_object_set_new(root, "gils", gils(trace));

@@ -126,8 +126,8 @@ static void print_verdict(const struct trace *trace, const struct trace_gil *gil
 		fprintf(out, " OF INTERPRETER %" PRId64, gil->interpreter);
 	if (utilisation >= 0)
 		fprintf(out, ": held %s %% of the time", format_percent(percent, utilisation));
-	fprintf(out, "%s on average %.*f thread%s.\n", utilisation >= 0 ? ";" : ":", waiters < 0.1 ? 3 : 1,
-		waiters, waiters >= 0.95 && waiters < 1.05 ? " waits" : "s wait");
+	fprintf(out, "%s on average %.*f thread%s.\n", utilisation >= 0 ? ";" : ":", waiters < 0.1 ? 3 : 1, waiters,
+		waiters >= 0.95 && waiters < 1.05 ? " waits" : "s wait");
 	if (!waited) {
 		fprintf(out, "No thread lost time waiting for it.\n");
 		return;
@@ -386,10 +386,10 @@ static void print_sampling(const struct trace *trace, FILE *out)
 		"acquisitions, releases, holds, hand-offs are estimates (their number +-%s %%).\n"
 		"Waits are exact.\n",
 		probes->budget_pct, format_percent(covered, probes->coverage_pct / 100), probes->windows,
-		probes->windows == 1 ? "" : "s",
-		format_percent(error, probes->acquisitions_error_pct / 100));
+		probes->windows == 1 ? "" : "s", format_percent(error, probes->acquisitions_error_pct / 100));
 	if (probes->windows_cut)
-		fprintf(out, "In %" PRIu64 " windows holds were cut off: long ones are underrated.\n", probes->windows_cut);
+		fprintf(out, "In %" PRIu64 " windows holds were cut off: long ones are underrated.\n",
+			probes->windows_cut);
 }
 
 static void print_cost(const struct trace *trace, FILE *out)

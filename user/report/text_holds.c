@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "user/report/format.h"
-#include "user/symbols/system_calls.h"
 #include "user/report/text_parts.h"
+#include "user/symbols/system_calls.h"
 #include "user/trace/trace.h"
 
 #define SHOWN_HOGS   8

@@ -49,7 +49,8 @@ int disassembly__open(struct elf_image *image, struct disassembly **out)
 	err = err ? err
 		  : open_handle(disassembly->capstone, &disassembly->plain, &disassembly->plain_instruction, false);
 	err = err ? err
-		  : open_handle(disassembly->capstone, &disassembly->detailed, &disassembly->detailed_instruction, true);
+		  : open_handle(disassembly->capstone, &disassembly->detailed, &disassembly->detailed_instruction,
+				true);
 	if (err) {
 		disassembly__close(disassembly);
 		return err;

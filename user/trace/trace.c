@@ -512,8 +512,8 @@ void trace__scale_releases(struct trace_release_point *point, double factor)
 static bool is_exact(const struct trace *trace, const struct trace_gil *gil)
 {
 	return trace__knows_holds(trace) && !trace__is_sampled(trace) &&
-	       (gil->counts.acquisitions || gil->counts.contended || gil->open.holds_at_start || gil->open.holds_at_end ||
-		!gil->looks);
+	       (gil->counts.acquisitions || gil->counts.contended || gil->open.holds_at_start ||
+		gil->open.holds_at_end || !gil->looks);
 }
 
 double trace__utilisation(const struct trace *trace, const struct trace_gil *gil, double *error)

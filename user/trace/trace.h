@@ -144,11 +144,11 @@ struct trace_hog {
 
 /* How well stacks could be read. */
 struct trace_stack_quality {
-	uint64_t walks;       /* attempts to read a Python stack */
-	uint64_t torn;        /* it changed all the time while it was read, or led nowhere; not used */
-	uint64_t missing;     /* nothing told where the thread's stack is */
-	uint64_t cut;         /* deeper than is read; the frames nearest to the leaf are known */
-	uint64_t frames_gone; /* frames whose code had been freed when it was to be named */
+	uint64_t walks;                        /* attempts to read a Python stack */
+	uint64_t torn;                         /* it changed all the time while it was read, or led nowhere; not used */
+	uint64_t missing;                      /* nothing told where the thread's stack is */
+	uint64_t cut;                          /* deeper than is read; the frames nearest to the leaf are known */
+	uint64_t frames_gone;                  /* frames whose code had been freed when it was to be named */
 	uint64_t waiter_looks, waiter_look_ns; /* by threads that went to sleep: how often, and what it took them */
 };
 
@@ -171,13 +171,13 @@ struct trace_total {
 
 struct trace_probes {
 	uint64_t hits;
-	double cost_ns_per_hit; /* negative: not measured */
-	double longest_ns;      /* the longest that one took; negative: not measured */
-	double overhead_pct;    /* of one CPU; negative: not measured */
-	double coverage_pct;    /* share of the window in which holds were probed */
-	double budget_pct;      /* what tracing was allowed to cost, of one CPU; negative: there was no budget */
-	uint64_t windows;       /* in which holds were probed, where it was not all the time, */
-	uint64_t windows_cut;   /* and of those, which were closed before all of their holds had ended */
+	double cost_ns_per_hit;        /* negative: not measured */
+	double longest_ns;             /* the longest that one took; negative: not measured */
+	double overhead_pct;           /* of one CPU; negative: not measured */
+	double coverage_pct;           /* share of the window in which holds were probed */
+	double budget_pct;             /* what tracing was allowed to cost, of one CPU; negative: there was no budget */
+	uint64_t windows;              /* in which holds were probed, where it was not all the time, */
+	uint64_t windows_cut;          /* and of those, which were closed before all of their holds had ended */
 	double acquisitions_error_pct; /* of their number: half the width of the 95 % interval; 0: exact */
 };
 
@@ -273,8 +273,8 @@ const char *trace__thread_name(const struct trace *trace, uint32_t process, uint
 uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil);
 
 /*
- * Held time over the time that the lock's process was traced, in [0, 1]; negative: unknown. Where each hold was seen it is
- * exact, open parts included; else it is by looks at the lock, and `*error` (may be NULL) half the width of the 95 %
+ * Held time over the time that the lock's process was traced, in [0, 1]; negative: unknown. Where each hold was seen it
+ * is exact, open parts included; else it is by looks at the lock, and `*error` (may be NULL) half the width of the 95 %
  * interval.
  */
 double trace__utilisation(const struct trace *trace, const struct trace_gil *gil, double *error);

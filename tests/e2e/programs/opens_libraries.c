@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Usage: SECONDS. Opens and closes a library all the time, in two threads and a child. Exits with 0 if all went well. */
+/* Usage: SECONDS. Opens and closes a library all the time, in two threads and a child. Exits with 0 if all went well.
+ */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
