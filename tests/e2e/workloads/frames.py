@@ -26,6 +26,8 @@ door.acquire()
 arrived = []
 MODE = sys.argv[1] if len(sys.argv) > 1 else ""
 told = []
+turns = []  # one for each time that the other thread had the lock
+kept = []  # code that was made here: it can be named for as long as it lives, and no longer
 sleep_holding = ctypes.PyDLL(None).usleep
 
 
@@ -38,9 +40,19 @@ def stack_of(frame):
     return found
 
 
+def until_waited_for(frame):
+    """Tells where the frame is, then goes on until the other thread came for the lock there, also on a busy machine."""
+    told.append(stack_of(frame))
+    before = len(turns)
+    for i in range(20):
+        if i > 1 and len(turns) - before >= 3:  # the first may have waited since an earlier place
+            return
+        yield i
+
+
 def stop():
     if MODE == "holding":
-        told.append(stack_of(sys._getframe())); sleep_holding(20000); time.sleep(0.002); sleep_holding(20000)
+        for _ in until_waited_for(sys._getframe()): sleep_holding(20000); time.sleep(0.002)
         return
     if MODE == "waiting":
         told.append(stack_of(sys._getframe())); time.sleep(0.002); time.sleep(0.003); time.sleep(0.001); time.sleep(0.002)
@@ -128,7 +140,8 @@ def long_function():
 
 
 def exec_source(source, filename):
-    exec(compile(source, filename, "exec"), {"stop": stop, "sys": sys})
+    kept.append(compile(source, filename, "exec"))
+    exec(kept[-1], {"stop": stop, "sys": sys})
 
 
 def odd_files():
@@ -140,7 +153,8 @@ def odd_files():
 
     def next_one(rest):
         scope = {"stop": stop}
-        exec(compile(source, rest[0] if rest else "last", "exec"), scope)
+        kept.append(compile(source, rest[0] if rest else "last", "exec"))
+        exec(kept[-1], scope)
         return scope["f"]([next_one, rest[1:]][:1] + rest[1:] if rest else [])
     next_one(names)
 
@@ -194,6 +208,7 @@ def replaced():
     if sys.version_info >= (3, 11):
         names["co_qualname"] = "q\0" + "n" * 5000
     plain.__code__ = plain.__code__.replace(**names)
+    kept.append(plain.__code__)
     plain()
 
 
@@ -254,6 +269,7 @@ def other():
     while not told or told[-1] != "end":
         if MODE == "holding":
             time.sleep(0.001)
+            turns.append(1)
         else:
             sleep_holding(4000)
             if not THREE:
