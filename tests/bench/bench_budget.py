@@ -56,8 +56,11 @@ class Tracer:
         """Of all its threads."""
         total, tasks = 0, "/proc/%d/task" % self.process.pid
         for task in os.listdir(tasks):
-            with open("%s/%s/schedstat" % (tasks, task), encoding="ascii") as file:
-                total += int(file.read().split()[0])
+            try:
+                with open("%s/%s/schedstat" % (tasks, task), encoding="ascii") as file:
+                    total += int(file.read().split()[0])
+            except FileNotFoundError:  # a thread that ended meanwhile
+                pass
         return total / 1e9
 
     def memory_mib(self):
@@ -107,16 +110,16 @@ def bench(options, name):
     target = Target(options.python, name)
     try:
         print("\n%s" % workloads.TITLES[name])
-        print("  %-22s %-24s %-22s %6s %9s  %s" % ("", "target's slowdown, %", "tracer's CPU, %", "MiB", "coverage",
+        print("  %-26s %-24s %-22s %6s %9s  %s" % ("", "target's slowdown, %", "tracer's CPU, %", "MiB", "coverage",
                                                   "holds against all: p50 p99 sum, %"))
-        for level in ["--probes=all", "--probes=waits"] + ["--budget=%g" % b for b in options.budget]:
-            slowdowns, cpus, memory, report = measure(options.giltrace, target, [level], options.rounds,
+        for level in ["--probes=all", "--probes=waits"] + ["--probes=auto --budget=%g" % b for b in options.budget]:
+            slowdowns, cpus, memory, report = measure(options.giltrace, target, level.split(), options.rounds,
                                                       options.seconds)
             holds = holds_of(report)
             if level == "--probes=all":
                 truth = holds
             compared = "" if not holds or not truth else " ".join(difference(a, b) for a, b in zip(holds, truth))
-            print("  %-22s %-24s %-22s %6.1f %7.2f %%  %s" % (level, spread(slowdowns), spread(cpus), memory,
+            print("  %-26s %-24s %-22s %6.1f %7.2f %%  %s" % (level, spread(slowdowns), spread(cpus), memory,
                                                              report["probes"]["coverage_pct"], compared), flush=True)
             results[level] = {"slowdown_pct": slowdowns, "cpu_pct": cpus, "memory_mib": memory, "holds": holds,
                               "coverage_pct": report["probes"]["coverage_pct"], "lost": report["lost"]}

@@ -78,6 +78,7 @@ static const struct option fixed_options[] = {
 	{"help", no_argument, NULL, OPTION_HELP},
 };
 
+#define DEFAULT_BUDGET_PCT 2
 #define FIXED_OPTIONS (sizeof(fixed_options) / sizeof(*fixed_options))
 
 /* The options above, one for each report format, and the end. */
@@ -321,6 +322,8 @@ static int check(const struct options *options, int argc, char **argv)
 		return usage("either -p PID or -- COMMAND, not both");
 	if (!options->pid_count && !options->command && options->scope != TRACE_EVERYTHING)
 		return usage("which process? Give -p PID, -- COMMAND or --all");
+	if (options->budget_pct && options->level != TRACE_AUTO)
+		return usage("--budget is kept by --probes=auto only: give that too");
 	return check_reports(options);
 }
 
@@ -330,7 +333,6 @@ int options__parse(struct options *options, int argc, char **argv)
 	int option, status;
 
 	*options = (struct options){.level = TRACE_ALL,
-				    .budget_pct = 2,
 				    .max_loss_pct = -1,
 				    .stacks = TRACE_STACKS_PYTHON,
 				    .depth = OPTIONS_MAX_DEPTH};
@@ -348,5 +350,8 @@ int options__parse(struct options *options, int argc, char **argv)
 	}
 	if (optind < argc && optind > 0 && !strcmp(argv[optind - 1], "--"))
 		options->command = argv + optind;
-	return check(options, argc, argv);
+	status = check(options, argc, argv);
+	if (!options->budget_pct)
+		options->budget_pct = DEFAULT_BUDGET_PCT;
+	return status;
 }
