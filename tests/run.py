@@ -8,7 +8,6 @@ What failed is printed in full, what was skipped with its reason. The last line 
 import argparse
 import os
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -18,7 +17,6 @@ import unittest
 TESTS = os.path.dirname(os.path.abspath(__file__))
 UNIT_TIMEOUT = 300  # seconds
 FETCH_TIMEOUT = 600
-DISTURBED = 0.2  # of one CPU taken by others while a test ran
 
 
 class Tally:
@@ -47,39 +45,14 @@ class Tally:
         return "%d passed, %d failed, %d skipped" % (self.passed, self.failed, self.skipped)
 
 
-class Others:
-    """How much CPU time others than this program and what it started have had, or the machine's host kept from it."""
-
-    def __init__(self):
-        self.began, self.before = time.monotonic(), self._taken_s()
-
-    @staticmethod
-    def _taken_s():
-        with open("/proc/stat", encoding="ascii") as file:
-            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
-        own = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        ticks = user + nice + system + irq + softirq + steal
-        return ticks / os.sysconf("SC_CLK_TCK") - sum(usage.ru_utime + usage.ru_stime for usage in own)
-
-    def share(self):
-        """Of one CPU, since this was made. A tick or two is beyond what can be told."""
-        return max(0, self._taken_s() - self.before - 0.05) / (time.monotonic() - self.began)
-
-
 class TallyingResult(unittest.TestResult):
-    """What unittest tells, turned into the tally. A test with failed subtests is one that failed.
+    """What unittest tells, turned into the tally. A test with failed subtests is one that failed."""
 
-    Threads that wait for a CPU at the wrong moment make some true sentences about a program false. So what failed while
-    others took the machine's CPUs is kept in `disturbed`, to be run once more, if there is a second chance."""
-
-    def __init__(self, tally, second_chance):
+    def __init__(self, tally):
         super().__init__()
         self.tally = tally
-        self.second_chance = second_chance
-        self.disturbed = []
         self.problems = []
         self.began = 0.0
-        self.others = None
 
     @staticmethod
     def _name(test):
@@ -89,18 +62,10 @@ class TallyingResult(unittest.TestResult):
         super().startTest(test)
         self.problems = []
         self.began = time.monotonic()
-        self.others = Others()
 
     def stopTest(self, test):
         super().stopTest(test)
-        if not self.problems:
-            return
-        share = self.others.share()
-        if self.second_chance and share > DISTURBED:
-            self.disturbed.append(test)
-            print("disturbed: %s: failed while others had %.0f %% of a CPU; once more at the end\n%s" % (
-                self._name(test), 100 * share, "\n".join(self.problems)), flush=True)
-        else:
+        if self.problems:
             self.tally.fail(self._name(test), "\n".join(self.problems))
 
     def addSuccess(self, test):
@@ -180,9 +145,7 @@ def run_end_to_end(pattern, tally):
     sys.dont_write_bytecode = True
     found = unittest.TestLoader().discover(directory, "test_*.py", directory)
     chosen = [test for test in flatten(found) if not pattern or re.search(pattern, test.id())]
-    first = TallyingResult(tally, second_chance=True)
-    unittest.TestSuite(chosen).run(first)
-    unittest.TestSuite(first.disturbed).run(TallyingResult(tally, second_chance=False))
+    unittest.TestSuite(chosen).run(TallyingResult(tally))
 
 
 def fetch(script):
