@@ -169,7 +169,7 @@ bench:
 	python3 tests/bench/bench.py --build $(BUILD) $(BENCH)
 	python3 tests/bench/bench_stacks.py --build $(BUILD)
 
-# What --probes=auto costs, by workload and budget: about 15 minutes.
+# What --probes=auto costs, by workload and budget: about half an hour.
 bench-budget: all
 	python3 tests/bench/bench_budget.py --build $(BUILD) $(BENCH)
 

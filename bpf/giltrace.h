@@ -101,8 +101,7 @@ struct lock {
 	__u32 last_tid;    /* the last thread that took it */
 	__u32 known;       /* an acquisition or a release was seen */
 	__u32 always;      /* its holds are always probed: windows are not for it */
-	/* Of the hold that `holder` began, or of the last one: the window in which that was, and how many it stands
-	 * for. */
+	/* Of the hold that `holder` began, or of the last one: its window, and how many it stands for. */
 	__u32 window, weight;
 	__u32 pad;
 	/* Hints about a semaphore, written by any thread. Since the last release: */

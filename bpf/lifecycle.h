@@ -89,8 +89,7 @@ HISTOGRAM_INLINE __u64 pick_sample(const struct lock *lock, __u32 tid, __u64 sin
 			best = sample->stack;
 		}
 	}
-	/* Not `best ?`: the verifier would keep apart what it knows of the values, and with that each way through the
-	 * loop. */
+	/* Not `best ?`: the verifier would keep apart what it knows of the values, so each way through the loop. */
 	return best_ns > since ? best : first;
 }
 

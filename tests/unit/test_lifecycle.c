@@ -353,8 +353,7 @@ static void test_holder_asleep(void **state)
 	assert_int_equal(s->a.hold_syscall, -1);
 }
 
-/* Holds that are probed in windows: what was opened stands for many, what was not is nobody's, and none makes no sense.
- */
+/* Holds probed in windows: what was opened stands for many, what was not is nobody's, and none makes no sense. */
 static void test_windows(void **state)
 {
 	struct scene *s = *state;

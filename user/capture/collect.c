@@ -490,8 +490,7 @@ static bool has_windows(const struct capture *capture, uint32_t process)
 	return process < capture->lives.count && files__has_windows(capture->files, capture->lives.list[process].file);
 }
 
-/* What the governor did: how much of the time holds were probed, and what is to stand for the time after its last
- * window. */
+/* What the governor did: how much of the time holds were probed, and what stands for the time after its last window. */
 static void fill_coverage(const struct capture *capture, struct trace *trace)
 {
 	struct governor_figures figures = {.acquisitions_error = -1};

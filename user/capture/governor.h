@@ -22,8 +22,7 @@ struct governor_figures {
 	uint64_t probed_ns;        /* time in which holds were probed: all of it, or the windows */
 	int64_t unseen_ns;         /* time for which no window stands: after the last one */
 	uint64_t cut;              /* windows that were closed before all of their holds had ended */
-	double acquisitions_error; /* of their number: half the width of the 95 % interval, as a share; negative: exact
-				    */
+	double acquisitions_error; /* of their number: half the 95 % interval's width, as a share; negative: exact */
 };
 
 /* From here on the capture is governed, by a thread of its own. `budget` is a share of one CPU. 0 or -errno. */

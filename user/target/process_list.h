@@ -9,8 +9,7 @@ struct process_entry {
 	pid_t pid, parent;
 };
 
-/* *out is sorted by pid and freed with free(). Returns their number or -errno. Those that end meanwhile may be missing.
- */
+/* *out is sorted by pid, freed with free(). Returns their number or -errno. Those that end meanwhile may be missing. */
 ssize_t process_list__read(struct process_entry **out);
 
 #endif
