@@ -72,21 +72,24 @@ static __always_inline struct pair *find_pair(const struct pair_key *key)
 	return bpf_map_lookup_elem(&pairs, key);
 }
 
-/* What finds no room with its stacks is charged without them. */
-static __attribute__((noinline)) void charge_pair(const struct hit *hit, const struct charge *charge, __u64 waits)
+/*
+ * Charges the waiter of this slot's time behind a holder. What finds no room with its stacks is charged without them.
+ * Global, and of numbers only, so that the verifier sees it once; so are the two below.
+ */
+__attribute__((noinline)) int charge_pair(__u32 slot, __u64 stack, __u64 ns, __u64 wall_ns, __u64 holder_waits)
 {
-	struct pair_key key = {
-		.lock = hit->thread->lock,
-		.waiter_stack = hit->thread->waiter_stack,
-		.holder_stack = charge->stack,
-		.tgid = hit->tgid,
-		.instance = hit->thread->instance,
-		.waiter = hit->thread->tid,
-		.holder = charge->holder,
-		.epoch = epoch,
-	};
-	struct pair *pair = find_pair(&key);
+	struct thread *thread = bpf_map_lookup_elem(&threads, &slot);
+	struct pair_key key = {.holder_stack = stack, .holder = holder_waits >> 32, .epoch = epoch};
+	struct pair *pair;
 
+	if (!thread)
+		return 0;
+	key.lock = thread->lock;
+	key.waiter_stack = thread->waiter_stack;
+	key.tgid = thread->tgid;
+	key.instance = thread->instance;
+	key.waiter = thread->tid;
+	pair = find_pair(&key);
 	if (!pair) {
 		if (key.waiter_stack || key.holder_stack)
 			lose(LOST_STACKS);
@@ -94,40 +97,82 @@ static __attribute__((noinline)) void charge_pair(const struct hit *hit, const s
 		pair = find_pair(&key);
 		if (!pair) {
 			lose(LOST_PAIRS);
-			return;
+			return 0;
 		}
 	}
-	pair->waits += waits; /* only the waiter writes its pairs */
-	pair->wait_ns += charge->ns;
-	pair->wall_ns += charge->wall_ns;
+	pair->waits += (__u32)holder_waits; /* only the waiter writes its pairs */
+	pair->wait_ns += ns;
+	pair->wall_ns += wall_ns;
+	return 0;
 }
 
-/* Where the timer looked, and there is a sleep to look back at. */
-static __always_inline void look_back_at_sleep(const struct hit *hit)
+#define with_waits(holder, waits) ((__u64)(holder) << 32 | (waits))
+
+/*
+ * The sleep of this slot that came to an end at `now` is charged to what the holder ran meanwhile: each look at it
+ * counts until the next, and all of them together for the time before the first too. A semaphore's waiter sleeps on
+ * when the lock changes hands, so there the looks at any holder count.
+ */
+__attribute__((noinline)) int charge_sleep(__u64 address, __u32 slot, __u64 now, __u32 waits)
 {
-	if (any_stacks && hit->lock->next_sample)
-		look_back(hit->lock, hit->thread, hit->now);
+	__u64 since, begin = 0, next;
+	struct thread *thread;
+	struct sample look;
+	struct charge left;
+	struct lock *lock;
+	__u32 tid;
+
+	if (!find_both(address, slot, &lock, &thread) || !thread->sleep.charged)
+		return 0;
+	left = thread->sleep;
+	since = now - left.ns;
+	tid = lock->layout.lock_variable ? 0 : left.holder;
+	for (__u32 i = 0; lock->next_sample && i < SAMPLES; i++) {
+		if (!find_look(lock, tid, since, i, &look, &next))
+			continue;
+		if (begin && look.stack == left.stack && look.tid == left.holder)
+			continue;
+		if (begin) {
+			struct charge part = take_part(&left, begin, next, now);
+
+			charge_pair(slot, part.stack, part.ns, part.wall_ns, with_waits(part.holder, 0));
+		}
+		begin = next;
+		left.stack = look.stack;
+		left.holder = look.tid;
+	}
+	charge_pair(slot, left.stack, left.ns, left.wall_ns, with_waits(left.holder, waits));
+	return 0;
 }
 
-/* A wait counts behind the holder with whom it began. Global, so that the verifier sees it once. */
+/* Only a semaphore's waiter can find nobody who holds it while somebody does. */
+static __always_inline void find_releaser(const struct lock *lock, struct thread *thread)
+{
+	__u32 slot = lock->holder_slot;
+	struct thread *releaser;
+
+	if (!lock->layout.lock_variable || thread->attempt_holder)
+		return;
+	releaser = bpf_map_lookup_elem(&threads, &slot);
+	adopt_releaser(lock, thread, releaser && releaser->tid == lock->last_tid ? releaser->release_stack : 0);
+}
+
+/* A wait counts behind the holder with whom it began. */
 __attribute__((noinline)) int finish_wait(__u64 address, __u32 slot, __u64 now)
 {
-	struct hit hit = {.now = now, .slot = slot};
-	struct charge first = {}, charge;
+	struct thread *thread;
 	bool counts, is_first;
+	struct lock *lock;
 
-	if (!find_both(address, slot, &hit.lock, &hit.thread))
+	if (!find_both(address, slot, &lock, &thread))
 		return 0;
-	hit.tgid = hit.thread->tgid;
-	first.holder = hit.thread->first_holder;
-	first.stack = hit.thread->first_stack;
-	is_first = hit.thread->attempt_holder == first.holder && hit.thread->attempt_stack == first.stack;
-	look_back_at_sleep(&hit);
-	charge = end_wait(hit.lock, hit.thread, now, window_of(hit.lock), &counts);
-	if (charge.charged)
-		charge_pair(&hit, &charge, counts && is_first);
-	if (counts && !(charge.charged && is_first))
-		charge_pair(&hit, &first, 1);
+	find_releaser(lock, thread);
+	is_first = thread->attempt_holder == thread->first_holder && thread->attempt_stack == thread->first_stack;
+	counts = end_wait(lock, thread, now, window_of(lock));
+	is_first = is_first && thread->sleep.charged;
+	charge_sleep(address, slot, now, counts && is_first);
+	if (counts && !is_first)
+		charge_pair(slot, thread->first_stack, 0, 0, with_waits(thread->first_holder, 1));
 	return 0;
 }
 
@@ -174,30 +219,26 @@ static __always_inline bool is_fresh(const struct hit *hit, __u32 holder)
 }
 
 /*
- * `ctx` is NULL in the scheduler, where each sleep of a semaphore's waiter comes by: then the stacks are those that
- * were seen when the thread came to the semaphore, unless that was free then.
+ * `ctx` is NULL in the scheduler, where each sleep of a semaphore's waiter comes by. Its own stack is then that which
+ * was seen when the thread came to the semaphore, unless that was free then; and so is the holder's, if that was just
+ * now: the thread may have had to wait for a CPU meanwhile.
  */
 static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, __u64 address)
 {
 	struct thread *thread = hit->thread;
 	__u32 holder = find_holder(hit->lock, address, hit->tgid);
-	bool seen = !ctx && thread->taking_stack;
-	struct charge charge;
+	bool looked = !ctx && thread->taking_ns;
 	__u64 stack;
 
-	if (seen)
+	if (looked && thread->taking_stack && hit->now < thread->taking_ns + SHORT_NS)
 		stack = thread->taking_stack;
 	else if (is_fresh(hit, holder))
 		stack = thread->attempt_stack;
 	else
-		stack = look(ctx, hit, address, !thread->waiting_since, holder);
-	if (!ctx)
-		thread->taking_stack = stack;
-	if (thread->waiting_since)
-		look_back_at_sleep(hit);
-	charge = on_blocked(hit->lock, thread, hit->now, holder, stack);
-	if (charge.charged)
-		charge_pair(hit, &charge, 0);
+		stack = look(ctx, hit, address, !thread->waiting_since && !looked, holder);
+	on_blocked(hit->lock, thread, hit->now, holder, stack);
+	if (thread->sleep.charged)
+		charge_sleep(address, hit->slot, hit->now, 0);
 }
 
 /*
@@ -390,7 +431,7 @@ __attribute__((noinline)) int tell_hog(__u64 address, __u32 slot, __u64 now)
 	hog.instance = thread->instance;
 	hog.tid = thread->tid;
 	hog.lock = address;
-	hog.stack = pick_sample(lock, thread->tid, lock->acquired_ns, now, now >> 4);
+	hog.stack = longest_stack(lock, thread->tid, lock->acquired_ns, now);
 	if (!hog.stack)
 		hog.stack = lock->holder_stack ? lock->holder_stack : thread->release_stack;
 	hog.start_ns = lock->acquired_ns;
@@ -423,9 +464,11 @@ static __always_inline void taking(struct pt_regs *ctx, const struct hit *hit, _
 		thread->wait_at_start = 0;
 		thread->waiting_since = 0;
 	}
-	thread->taking_stack = 0;
-	if (!free)
+	thread->taking_ns = 0;
+	if (!free) {
 		thread->taking_stack = look(ctx, hit, address, true, find_holder(hit->lock, address, hit->tgid));
+		thread->taking_ns = hit->now;
+	}
 	thread->taking = 1;
 }
 

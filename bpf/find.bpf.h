@@ -180,7 +180,8 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 		bpf_map_delete_elem(&waiting_at_start, &tid);
 	}
 	thread->tgid = tgid;
-	remember_thread_pointer(tgid, tid, thread_pointer_of(task));
+	thread->pointer = thread_pointer_of(task);
+	remember_thread_pointer(tgid, tid, thread->pointer);
 	return slot;
 }
 

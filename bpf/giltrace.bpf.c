@@ -204,7 +204,7 @@ static __always_inline void came_back(struct thread *thread, struct task_struct 
 		if (lock)
 			lock->holder_syscall = NO_SYSCALL;
 		if (lock && thread->asleep_stack && now > since + ASLEEP_NS)
-			add_sample(lock, since, thread->tid, thread->asleep_stack);
+			add_sample(lock, since, now, thread->tid, thread->asleep_stack);
 	}
 	on_cpu_again(thread, now);
 }
@@ -271,8 +271,10 @@ int on_timer(struct bpf_perf_event_data *ctx)
 		if (lock && lock->waiters && is_held_by(lock, key.address, tid, pointer)) {
 			__u64 stack = look_at_running_holder(ctx, lock, key.address, tgid, NO_SYSCALL);
 
+			__u64 now = bpf_ktime_get_ns();
+
 			if (stack)
-				add_sample(lock, bpf_ktime_get_ns(), tid, stack);
+				add_sample(lock, now, now, tid, stack);
 			return 0;
 		}
 	}

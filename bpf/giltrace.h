@@ -18,6 +18,14 @@
 /* How the last sleep of a wait ended. */
 enum wake { WAKE_UNKNOWN, WAKE_SIGNALLED, WAKE_TIMED_OUT };
 
+/* Time that a waiter slept behind one holder, to be charged in the waiter x holder matrix. */
+struct charge {
+	__u64 stack; /* of the holder, where no looks tell better; 0: unknown */
+	__u64 ns, wall_ns;
+	__u32 holder;  /* 0: unknown */
+	__u32 charged; /* there is something to charge */
+};
+
 /* One thread's dealings with one lock: a slot of the array `threads`. All zero: a free slot. */
 struct thread {
 	__u64 lock;
@@ -44,17 +52,20 @@ struct thread {
 	__u8 off_cpu_blocked;   /* asleep, not preempted */
 	__u8 pad2[3];
 	__u64 charged_ns;                  /* of the wait going on: charged to holders already */
+	struct charge sleep;               /* that ended, until it is charged */
 	__u64 off_cpu_since;               /* 0: on a CPU, or not holding */
 	__u64 hold_runnable, hold_blocked; /* of the hold going on */
 	__u64 hold_syscall_ns;             /* the longest sleep in it, */
 	__s32 hold_syscall;                /* and in which system call */
 	__s32 off_cpu_syscall;
 
+	__u64 pointer; /* its thread pointer */
+
 	/* Stacks, by their ids; 0: unknown. */
 	__u64 thread_state;     /* where the runtime keeps this thread's frames; 0: not found yet */
-	__u64 sleep_sample;     /* one of the timer's looks at the holder within the sleep that ends now */
 	__u64 asleep_stack;     /* its own when it fell asleep with the lock, and others waited */
-	__u64 taking_stack;     /* the holder's when it came to a semaphore */
+	__u64 taking_stack;     /* the holder's when it came to a semaphore, */
+	__u64 taking_ns;        /* and when that was looked at; 0: it was not */
 	__u64 seen_stack;       /* its own, when that was looked at last */
 	__u64 first_stack;      /* the holder's when the wait began */
 	__u64 waiter_stack;     /* its own, in the wait going on */
@@ -82,9 +93,10 @@ struct lock_key {
 	__u64 tgid;
 };
 
-/* A look at the stack of a holder while others waited. */
+/* What looks at a holder found while others waited: the same stack from the first of them in a row to the last. */
 struct sample {
-	__u64 ns, stack;
+	__u64 since_ns, seen_ns;
+	__u64 stack;
 	__u32 tid, pad;
 };
 
@@ -296,8 +308,8 @@ struct hog {
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 416 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 440 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 456 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct lock) == 504 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
 _Static_assert(sizeof(struct record) == 24, "the same on both sides");

@@ -10,15 +10,6 @@
 
 #include "giltrace.h"
 
-/* Time that a waiter slept behind one holder, to be charged in the waiter x holder matrix. */
-struct charge {
-	__u32 holder;
-	__u64 stack; /* of the holder */
-	__u64 ns;
-	__u64 wall_ns;
-	bool charged; /* there is something to charge */
-};
-
 /*
  * The time in which anybody waited, shared by those who do: the lock's `wall_ns` advances by 1/n of the time that
  * passes while n wait. What it advances by during each one's sleep adds up, over all, to that time. (A semaphore's
@@ -56,85 +47,117 @@ HISTOGRAM_INLINE void leave_waiters(struct lock *lock, struct thread *thread, __
 	__sync_fetch_and_add(&lock->waiters, -1);
 }
 
-HISTOGRAM_INLINE void add_sample(struct lock *lock, __u64 now, __u32 tid, __u64 stack)
+/*
+ * A look at the holder, which found what it ran from `since` to `now`. That counts until the next look, and the first
+ * one at a hold from its beginning on.
+ */
+HISTOGRAM_INLINE void add_sample(struct lock *lock, __u64 since, __u64 now, __u32 tid, __u64 stack)
 {
-	__u32 at = lock->next_sample++ & (SAMPLES - 1);
+	struct sample *sample = &lock->samples[(lock->next_sample - 1) & (SAMPLES - 1)];
+	bool first = lock->holder == tid && sample->seen_ns < lock->acquired_ns;
 
-	lock->samples[at].stack = stack;
-	lock->samples[at].tid = tid;
-	lock->samples[at].ns = now;
+	if (first || sample->tid != tid || sample->stack != stack) {
+		sample = &lock->samples[lock->next_sample++ & (SAMPLES - 1)];
+		sample->stack = stack;
+		sample->tid = tid;
+		sample->since_ns = first ? lock->acquired_ns : since;
+	}
+	sample->seen_ns = now;
 }
 
 /*
- * What this thread ran at a moment chosen at random between `since` and `now`, as far as there were looks at it since
- * then; 0: there was none. Each look is good until the next. (The last one alone would too often be from the moment in
- * which the holder lets go.)
+ * The i-th look of those that are remembered, the oldest first. False unless it is at this thread (0: at any) and after
+ * `since`; `*begin`: from when on it counts.
  */
-HISTOGRAM_INLINE __u64 pick_sample(const struct lock *lock, __u32 tid, __u64 since, __u64 now, __u32 random)
+HISTOGRAM_INLINE bool find_look(const struct lock *lock, __u32 tid, __u64 since, __u32 i, struct sample *look,
+				__u64 *begin)
 {
-	__u64 moment = since + ((now - since) >> 8) * (random & 255);
-	__u64 best_ns = since, first_ns = ~0ULL, best = 0, first = 0;
+	*look = lock->samples[(lock->next_sample + i) & (SAMPLES - 1)];
+	*begin = look->since_ns > since ? look->since_ns : since;
+	return look->tid && (!tid || look->tid == tid) && look->seen_ns > since;
+}
+
+/*
+ * Takes out of `left` what a look counts for that was good from `begin` to `end`, when all that is left is to be shared
+ * in proportion by the looks from `begin` to `now`.
+ */
+HISTOGRAM_INLINE struct charge take_part(struct charge *left, __u64 begin, __u64 end, __u64 now)
+{
+	__u64 share = now > end && end > begin ? ((end - begin) << 10) / (now - begin) : 0;
+	struct charge part = *left;
+
+	part.ns = left->ns * share >> 10;
+	part.wall_ns = left->wall_ns * share >> 10;
+	left->ns -= part.ns;
+	left->wall_ns -= part.wall_ns;
+	return part;
+}
+
+/* The stack that the thread had for the longest time from `since` to `now`, as far as looks tell; 0: unknown. */
+HISTOGRAM_INLINE __u64 longest_stack(const struct lock *lock, __u32 tid, __u64 since, __u64 now)
+{
+	__u64 longest_ns = 0, longest = 0, stack = 0, begin = now, next;
+	struct sample look;
 
 	for (__u32 i = 0; i < SAMPLES; i++) {
-		const struct sample *sample = &lock->samples[i];
-
-		if (sample->tid != tid)
+		if (!find_look(lock, tid, since, i, &look, &next))
 			continue;
-		if (sample->ns > moment && sample->ns < first_ns) {
-			first_ns = sample->ns;
-			first = sample->stack;
+		if (next > begin && next - begin > longest_ns) {
+			longest_ns = next - begin;
+			longest = stack;
 		}
-		if (sample->ns <= moment && sample->ns > best_ns) {
-			best_ns = sample->ns;
-			best = sample->stack;
-		}
+		begin = next;
+		stack = look.stack;
 	}
-	/* Not `best ?`: the verifier would keep apart what it knows of the values, so each way through the loop. */
-	return best_ns > since ? best : first;
-}
-
-/* Before a sleep ends: remembers what its holder ran within it. Apart, so that the verifier sees it once. */
-HISTOGRAM_INLINE void look_back(const struct lock *lock, struct thread *thread, __u64 now)
-{
-	if (thread->attempt_since)
-		thread->sleep_sample = pick_sample(lock, thread->attempt_holder, thread->attempt_since, now, now >> 4);
+	return now - begin > longest_ns ? stack : longest;
 }
 
 /*
- * Ends the sleep that is going on and says whom its time is charged to: of the looks at the holder's stack that of
- * look_back() counts the most, for the timer may come at any moment; then `stack_now`, the one at the end of the sleep,
- * when it is the same hold still (0: it is not); then the one at the beginning, which is the beginning of a hold too
- * often.
+ * Ends the sleep that is going on and says whom its time is charged to. Where no looks tell what the holder ran
+ * meanwhile, `stack_now` does, the one at the end of the sleep, when it is the same hold still (0: it is not); else the
+ * one at the beginning, which is the beginning of a hold too often.
  */
-HISTOGRAM_INLINE struct charge end_sleep(struct lock *lock, struct thread *thread, __u64 now, __u64 stack_now)
+HISTOGRAM_INLINE void end_sleep(struct lock *lock, struct thread *thread, __u64 now, __u64 stack_now)
 {
-	struct charge charge = {};
+	struct charge *sleep = &thread->sleep;
 
-	if (thread->attempt_since) {
-		advance_wall(lock, now);
-		charge.holder = thread->attempt_holder;
-		charge.stack = thread->sleep_sample ? thread->sleep_sample
-			       : stack_now          ? stack_now
-						    : thread->attempt_stack;
-		thread->sleep_sample = 0;
-		charge.ns = now - thread->attempt_since;
-		charge.wall_ns = lock->wall_ns - thread->attempt_wall;
-		charge.charged = true;
-		thread->charged_ns += charge.ns;
-		thread->attempt_since = 0;
+	sleep->charged = thread->attempt_since != 0;
+	if (!sleep->charged)
+		return;
+	advance_wall(lock, now);
+	sleep->holder = thread->attempt_holder;
+	sleep->stack = stack_now ? stack_now : thread->attempt_stack;
+	sleep->ns = now - thread->attempt_since;
+	sleep->wall_ns = lock->wall_ns - thread->attempt_wall;
+	thread->charged_ns += sleep->ns;
+	thread->attempt_since = 0;
+}
+
+/*
+ * A waiter who found nobody when it asked waited for the thread that let go meanwhile, who had this stack then (0:
+ * unknown).
+ */
+HISTOGRAM_INLINE void adopt_releaser(const struct lock *lock, struct thread *thread, __u64 stack)
+{
+	if (!thread->attempt_since || thread->attempt_holder || lock->last_tid == thread->tid ||
+	    lock->released_ns <= thread->attempt_since)
+		return;
+	thread->attempt_holder = lock->last_tid;
+	thread->attempt_stack = stack;
+	if (!thread->failed_in_wait) {
+		thread->first_holder = thread->attempt_holder;
+		thread->first_stack = stack;
 	}
-	return charge;
 }
 
 /*
  * The thread found the lock held by `holder` (0: unknown), who runs `stack` (0: unknown), and goes to sleep. When it
- * has slept in this wait before, that attempt failed; one that began before the trace is not counted.
+ * has slept in this wait before, that attempt failed, and `thread->sleep` is to be charged; one that began before the
+ * trace is not counted.
  */
-HISTOGRAM_INLINE struct charge on_blocked(struct lock *lock, struct thread *thread, __u64 now, __u32 holder,
-					  __u64 stack)
+HISTOGRAM_INLINE void on_blocked(struct lock *lock, struct thread *thread, __u64 now, __u32 holder, __u64 stack)
 {
-	struct charge charge = {};
-
+	thread->sleep.charged = 0;
 	if (!thread->waiting_since) {
 		thread->waiting_since = now;
 		thread->failed_in_wait = 0;
@@ -144,7 +167,7 @@ HISTOGRAM_INLINE struct charge on_blocked(struct lock *lock, struct thread *thre
 	} else if (thread->attempt_since) {
 		bool same_hold = lock->switches == thread->attempt_switches && holder == thread->attempt_holder;
 
-		charge = end_sleep(lock, thread, now, same_hold ? stack : 0);
+		end_sleep(lock, thread, now, same_hold ? stack : 0);
 		thread->failed++;
 		thread->failed_in_wait++;
 		if (thread->woken_by == WAKE_TIMED_OUT)
@@ -161,7 +184,6 @@ HISTOGRAM_INLINE struct charge on_blocked(struct lock *lock, struct thread *thre
 	thread->attempt_stack = stack;
 	if (stack)
 		lock->holder_stack = stack;
-	return charge;
 }
 
 /*
@@ -196,18 +218,17 @@ HISTOGRAM_INLINE void on_wait_at_start(struct thread *thread, __u64 start)
 }
 
 /*
- * The waiting thread has the lock: closes its wait. `*finished_wait` tells whether it was one that counts (begun and
- * ended within the trace), for the pair's number of waits.
+ * The waiting thread has the lock: closes its wait; `thread->sleep` is to be charged. True when it was one that counts
+ * (begun and ended within the trace), for the pair's number of waits.
  */
-HISTOGRAM_INLINE struct charge end_wait(struct lock *lock, struct thread *thread, __u64 now, __u32 window,
-					bool *finished_wait)
+HISTOGRAM_INLINE bool end_wait(struct lock *lock, struct thread *thread, __u64 now, __u32 window)
 {
-	struct charge charge = end_sleep(lock, thread, now, 0);
+	bool counts = !thread->wait_at_start;
 	__u64 waited = now - thread->waiting_since;
 	__u32 bucket = attempts_bucket(thread->failed_in_wait);
 
-	*finished_wait = !thread->wait_at_start;
-	if (thread->wait_at_start) {
+	end_sleep(lock, thread, now, 0);
+	if (!counts) {
 		thread->wait_at_start = 0;
 		thread->waits_at_start++;
 		thread->waited_at_start_ns += waited;
@@ -222,7 +243,7 @@ HISTOGRAM_INLINE struct charge end_wait(struct lock *lock, struct thread *thread
 	}
 	leave_waiters(lock, thread, now);
 	thread->waiting_since = 0;
-	return charge;
+	return counts;
 }
 
 /* Who is seen to hold the lock, when probes have been there since the window of this number; 0: nobody, or unknown. */

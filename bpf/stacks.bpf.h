@@ -12,6 +12,7 @@
 
 #define SEARCH_STEPS 1024 /* thread states of an interpreter that are looked at to find one */
 #define NO_SYSCALL   (-1)
+#define FUTEX        202 /* on x86-64 */
 
 const volatile bool python_stacks, native_stacks;
 #define any_stacks (python_stacks || native_stacks)
@@ -297,20 +298,23 @@ static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct 
 
 /*
  * The same for the holder. The lock names its thread state, but for 2.7's: there, what tells who runs is set a little
- * after the lock was taken, so the state is that which the holder had before.
+ * after the lock was taken.
  */
 static __always_inline __u64 holder_state(struct lock *lock, __u64 address, __u32 holder)
 {
+	__u64 state = last_holder_state(lock, address);
 	struct thread *thread;
 	__u32 *slot;
 
-	if (lock->layout.lock_variable && holder) {
-		slot = bpf_map_lookup_elem(&slots, &holder);
-		thread = slot ? bpf_map_lookup_elem(&threads, slot) : NULL;
-		if (thread && thread->lock == address && thread->thread_state)
-			return thread->thread_state;
-	}
-	return last_holder_state(lock, address);
+	if (!lock->layout.lock_variable || !holder)
+		return state;
+	slot = bpf_map_lookup_elem(&slots, &holder);
+	thread = slot ? bpf_map_lookup_elem(&threads, slot) : NULL;
+	if (!thread || thread->lock != address)
+		return state;
+	if (thread->thread_state)
+		return thread->thread_state;
+	return is_state_of(lock, state, thread->pointer) ? state : state_in_list(lock, thread->pointer);
 }
 
 /*
@@ -330,12 +334,12 @@ static __always_inline bool find_both(__u64 address, __u32 slot, struct lock **l
 	return *lock;
 }
 
-/* The system call that the holder sleeps in, unless it only fell asleep just now; or NO_SYSCALL. */
+/* The system call that the holder sleeps in, unless that may be the runtime's own mutex; or NO_SYSCALL. */
 static __always_inline __s32 asleep_syscall(const struct lock *lock)
 {
 	__s32 syscall = lock->holder_syscall;
 
-	if (syscall != NO_SYSCALL && bpf_ktime_get_ns() < lock->holder_asleep_ns + ASLEEP_NS)
+	if (syscall == FUTEX && bpf_ktime_get_ns() < lock->holder_asleep_ns + ASLEEP_NS)
 		return NO_SYSCALL;
 	return syscall;
 }

@@ -8,10 +8,10 @@ def python_frames(stack):
 
 def share(report, chosen):
     """Of all time that was waited, the share whose holder's stack `chosen` says yes to. What the thread that made others
-    wait the longest waited itself is left out: it is no victim."""
+    wait the longest with such stacks waited itself is left out: it is no victim."""
     made_wait = {}
     for entry in report["blame"]:
-        made_wait[entry["holder"]] = made_wait.get(entry["holder"], 0) + entry["wait_ns"]
+        made_wait[entry["holder"]] = made_wait.get(entry["holder"], 0) + (entry["wait_ns"] if chosen(entry["stack"]) else 0)
     worst = max(made_wait, key=made_wait.get)
     victims = [b for b in report["blame"] if b["waiter"] != worst]
     return sum(b["wait_ns"] for b in victims if chosen(b["stack"])) / sum(b["wait_ns"] for b in victims)
@@ -27,8 +27,6 @@ def heads(report):
 def share_of_frame(report, function, line):
     return share(report, lambda stack: any(name.split(".")[-1] == function and at == line
                                            for name, at in python_frames(stack)))
-
-
 
 
 def check_quality(test, report):

@@ -34,6 +34,20 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* What is to be charged when the thread goes to sleep again, and when it has the lock; zeros: nothing. */
+static struct charge charge_blocked(struct lock *lock, struct thread *thread, uint64_t now, uint32_t holder,
+				    uint64_t stack)
+{
+	on_blocked(lock, thread, now, holder, stack);
+	return thread->sleep.charged ? thread->sleep : (struct charge){0};
+}
+
+static struct charge charge_end(struct lock *lock, struct thread *thread, uint64_t now)
+{
+	end_wait(lock, thread, now, 1);
+	return thread->sleep.charged ? thread->sleep : (struct charge){0};
+}
+
 static void test_uncontended_cycle(void **state)
 {
 	struct scene *s = *state;
@@ -55,23 +69,22 @@ static void test_contended_wait(void **state)
 {
 	struct scene *s = *state;
 	struct charge charge;
-	bool counts;
 
 	on_acquired(&s->lock, &s->a, 2000, 1, 1);
-	charge = on_blocked(&s->lock, &s->b, 3000, 11, 0);
+	charge = charge_blocked(&s->lock, &s->b, 3000, 11, 0);
 	assert_false(charge.charged);
 	on_waited(&s->lock, &s->b, 7990, true);
-	charge = on_blocked(&s->lock, &s->b, 8000, 11, 0);
+	charge = charge_blocked(&s->lock, &s->b, 8000, 11, 0);
 	assert_true(charge.charged);
 	assert_int_equal(charge.holder, 11);
 	assert_int_equal(charge.ns, 5000);
 	on_waited(&s->lock, &s->b, 7990, false);
-	charge = on_blocked(&s->lock, &s->b, 9000, 11, 0);
+	charge = charge_blocked(&s->lock, &s->b, 9000, 11, 0);
 	assert_int_equal(charge.ns, 1000);
 	on_released(&s->lock, &s->a, 9500, 1, true);
 	on_waited(&s->lock, &s->b, 7990, false);
-	charge = end_wait(&s->lock, &s->b, 9900, 1, &counts);
-	assert_true(counts);
+	assert_true(end_wait(&s->lock, &s->b, 9900, 1));
+	charge = s->b.sleep;
 	assert_int_equal(charge.ns, 900);
 	assert_false(on_acquired(&s->lock, &s->b, 9900, 1, 1));
 	assert_int_equal(s->b.failed, 2);
@@ -90,17 +103,16 @@ static void test_charges_add_up(void **state)
 {
 	struct scene *s = *state;
 	uint64_t charged = 0, now = 5000;
-	bool counts;
 
 	srand(3);
 	for (int wait = 0; wait < 100; wait++) {
 		int sleeps = 1 + rand() % 7;
 
 		for (int i = 0; i < sleeps; i++) {
-			charged += on_blocked(&s->lock, &s->b, now, (__u32)(rand() % 4), 0).ns;
+			charged += charge_blocked(&s->lock, &s->b, now, (__u32)(rand() % 4), 0).ns;
 			now += 1 + (uint64_t)rand() % 100000;
 		}
-		charged += end_wait(&s->lock, &s->b, now, 1, &counts).ns;
+		charged += charge_end(&s->lock, &s->b, now).ns;
 		now += 10;
 	}
 	assert_int_equal(charged, s->b.wait.sum_ns);
@@ -111,23 +123,20 @@ static void test_charges_add_up(void **state)
 static void test_wait_at_start(void **state)
 {
 	struct scene *s = *state;
-	bool counts;
 
 	on_wait_at_start(&s->b, 1000);
-	assert_false(on_blocked(&s->lock, &s->b, 4000, 11, 0).charged);
+	assert_false(charge_blocked(&s->lock, &s->b, 4000, 11, 0).charged);
 	assert_int_equal(s->b.failed, 0); /* the sleep that failed began before the trace */
 	on_waited(&s->lock, &s->b, 7990, true);
-	assert_int_equal(on_blocked(&s->lock, &s->b, 9000, 11, 0).ns, 5000);
+	assert_int_equal(charge_blocked(&s->lock, &s->b, 9000, 11, 0).ns, 5000);
 	assert_int_equal(s->b.failed, 1);
-	end_wait(&s->lock, &s->b, 9500, 1, &counts);
-	assert_false(counts);
+	assert_false(end_wait(&s->lock, &s->b, 9500, 1));
 	assert_int_equal(s->b.contended, 0);
 	assert_int_equal(s->b.wait.count, 0);
 	assert_int_equal(s->b.waits_at_start, 1);
 	assert_int_equal(s->b.waited_at_start_ns, 8500);
 	on_blocked(&s->lock, &s->b, 20000, 11, 0); /* the next wait is an ordinary one */
-	end_wait(&s->lock, &s->b, 21000, 1, &counts);
-	assert_true(counts);
+	assert_true(end_wait(&s->lock, &s->b, 21000, 1));
 	assert_int_equal(s->b.wait.sum_ns, 1000);
 }
 
@@ -179,7 +188,6 @@ static void test_off_cpu(void **state)
 static void test_forced_release(void **state)
 {
 	struct scene *s = *state;
-	bool counts;
 
 	on_acquired(&s->lock, &s->a, 2000, 1, 1);
 	on_blocked(&s->lock, &s->b, 3000, 11, 0);
@@ -188,7 +196,7 @@ static void test_forced_release(void **state)
 	on_released(&s->lock, &s->a, 8100, 1, true);
 	assert_int_equal(s->a.releases_forced, 1);
 	on_waited(&s->lock, &s->b, 7990, false);
-	end_wait(&s->lock, &s->b, 8200, 1, &counts);
+	end_wait(&s->lock, &s->b, 8200, 1);
 	on_acquired(&s->lock, &s->b, 8200, 1, 1);
 	on_released(&s->lock, &s->b, 8300, 1, true); /* nobody asked for this one */
 	assert_int_equal(s->b.releases_forced, 0);
@@ -214,13 +222,12 @@ static void test_timeout_after_switch(void **state)
 static void test_timeout_when_free(void **state)
 {
 	struct scene *s = *state;
-	bool counts;
 
 	on_acquired(&s->lock, &s->a, 2000, 1, 1);
 	on_blocked(&s->lock, &s->b, 3000, 11, 0);
 	on_released(&s->lock, &s->a, 8000, 1, true);
 	on_waited(&s->lock, &s->b, 7990, true);
-	end_wait(&s->lock, &s->b, 8100, 1, &counts);
+	end_wait(&s->lock, &s->b, 8100, 1);
 	on_acquired(&s->lock, &s->b, 8100, 1, 1);
 	on_released(&s->lock, &s->b, 8200, 1, true);
 	assert_int_equal(s->a.releases_forced, 0);
@@ -236,18 +243,17 @@ static void test_wall_clock_is_shared(void **state)
 	struct scene *s = *state;
 	struct thread c = {.tid = 13};
 	struct charge charge;
-	bool counts;
 
 	on_acquired(&s->lock, &s->a, 1000, 1, 1);
 	on_blocked(&s->lock, &s->b, 2000, 11, 0);
 	on_blocked(&s->lock, &c, 3000, 11, 0);
 	assert_int_equal(s->lock.waiters, 2);
 	on_released(&s->lock, &s->a, 4900, 1, true);
-	charge = end_wait(&s->lock, &s->b, 5000, 1, &counts);
+	charge = charge_end(&s->lock, &s->b, 5000);
 	assert_int_equal(charge.ns, 3000);
 	assert_int_equal(charge.wall_ns, 1000 + 2000 / 2);
 	on_acquired(&s->lock, &s->b, 5000, 1, 1);
-	charge = end_wait(&s->lock, &c, 5500, 1, &counts);
+	charge = charge_end(&s->lock, &c, 5500);
 	assert_int_equal(charge.ns, 2500);
 	assert_int_equal(charge.wall_ns, 2000 / 2 + 500);
 	assert_int_equal(s->lock.waiters, 0);
@@ -261,7 +267,6 @@ static void test_wall_clock_adds_up(void **state)
 	struct thread waiters[5] = {0};
 	uint64_t now = 1000, anybody = 0, charged = 0;
 	unsigned int waiting = 0;
-	bool counts;
 
 	srand(7);
 	for (int i = 0; i < 2000; i++) {
@@ -269,11 +274,11 @@ static void test_wall_clock_adds_up(void **state)
 		uint64_t passes = 1 + (uint64_t)rand() % 1000;
 
 		if (thread->waiting_since && rand() % 2) {
-			charged += end_wait(&s->lock, thread, now, 1, &counts).wall_ns;
+			charged += charge_end(&s->lock, thread, now).wall_ns;
 			waiting--;
 		} else {
 			waiting += !thread->waiting_since;
-			charged += on_blocked(&s->lock, thread, now, 1, 0).wall_ns;
+			charged += charge_blocked(&s->lock, thread, now, 1, 0).wall_ns;
 		}
 		assert_int_equal(s->lock.waiters, waiting);
 		anybody += waiting ? passes : 0;
@@ -281,48 +286,115 @@ static void test_wall_clock_adds_up(void **state)
 	}
 	for (int i = 0; i < 5; i++)
 		if (waiters[i].waiting_since)
-			charged += end_wait(&s->lock, &waiters[i], now, 1, &counts).wall_ns;
+			charged += charge_end(&s->lock, &waiters[i], now).wall_ns;
 	assert_true(charged <= anybody);
 	assert_true(anybody - charged <= 2000 * 5); /* each division rounds down, for each who waits */
 }
 
-/* Which look at the holder's stack a sleep is charged to. */
+/* Which look at the holder's stack a sleep is charged to where there are none of the timer. */
 static void test_stack_of_a_sleep(void **state)
 {
 	struct scene *s = *state;
-	bool counts;
 
 	on_acquired(&s->lock, &s->a, 1000, 1, 1);
-	on_blocked(&s->lock, &s->b, 2000, 11, 0xa);
+	assert_false(charge_blocked(&s->lock, &s->b, 2000, 11, 0xa).charged);
 	/* The same hold goes on: what runs at the end of the sleep counts more than what ran at its beginning. */
-	assert_int_equal(on_blocked(&s->lock, &s->b, 7000, 11, 0xb).stack, 0xb);
-	/* A look of the timer counts the most. */
-	add_sample(&s->lock, 9000, 11, 0xc);
-	look_back(&s->lock, &s->b, 12000);
-	assert_int_equal(on_blocked(&s->lock, &s->b, 12000, 11, 0xd).stack, 0xc);
-	/* One from before the sleep, or of another thread, does not count. */
-	look_back(&s->lock, &s->b, 17000);
-	assert_int_equal(on_blocked(&s->lock, &s->b, 17000, 11, 0xe).stack, 0xe);
-	add_sample(&s->lock, 18000, 14, 0x11);
-	look_back(&s->lock, &s->b, 19000);
-	assert_int_equal(end_wait(&s->lock, &s->b, 19000, 1, &counts).stack, 0xe);
-	/* Of several within a sleep each counts for the time until the next; one before it does not, nor another's. */
-	add_sample(&s->lock, 20000, 11, 0x20);
-	add_sample(&s->lock, 30000, 11, 0x21);
-	add_sample(&s->lock, 31000, 11, 0x22);
-	for (uint32_t random = 0; random < 256; random++) {
-		uint64_t stack = pick_sample(&s->lock, 11, 25000, 41000, random), moment = 25000 + 62 * random;
-
-		assert_int_equal(stack, moment >= 31000 ? 0x22 : 0x21);
-		assert_int_equal(pick_sample(&s->lock, 11, 31000, 41000, random), 0);
-		assert_int_equal(pick_sample(&s->lock, 12, 1, 41000, random), 0);
-	}
+	assert_int_equal(charge_blocked(&s->lock, &s->b, 7000, 11, 0xb).stack, 0xb);
 	/* The lock changed hands meanwhile: the look at the end is at another hold. */
 	on_released(&s->lock, &s->a, 20000, 1, true);
 	on_acquired(&s->lock, &s->a, 20100, 1, 1);
-	on_blocked(&s->lock, &s->b, 21000, 11, 0xf);
+	charge_blocked(&s->lock, &s->b, 21000, 11, 0xf);
 	s->lock.switches++;
-	assert_int_equal(on_blocked(&s->lock, &s->b, 26000, 14, 0x10).stack, 0xf);
+	assert_int_equal(charge_blocked(&s->lock, &s->b, 26000, 14, 0x10).stack, 0xf);
+}
+
+/* What the looks of the timer say of a time: each counts from when it was to the next, equal ones in a row are one. */
+static void test_looks(void **state)
+{
+	struct scene *s = *state;
+	struct lock *lock = &s->lock;
+	uint64_t begins[SAMPLES] = {0};
+	struct sample look;
+	__u64 begin;
+	unsigned int count = 0;
+
+	add_sample(lock, 1000, 1000, 11, 0x1);
+	add_sample(lock, 9000, 9000, 11, 0x2);
+	add_sample(lock, 11000, 11000, 11, 0x2);
+	add_sample(lock, 12000, 12000, 14, 0x3);
+	add_sample(lock, 13000, 15000, 11, 0x4);
+	for (uint32_t i = 0; i < SAMPLES; i++) {
+		if (find_look(lock, 11, 10000, i, &look, &begin))
+			begins[count++] = begin;
+	}
+	assert_int_equal(count, 2); /* 0x1 is from before, 0x3 another thread's */
+	assert_int_equal(begins[0], 10000);
+	assert_int_equal(begins[1], 13000);
+	assert_int_equal(look.stack, 0x4);
+	assert_true(find_look(lock, 0, 10000, SAMPLES - 2, &look, &begin)); /* at any thread */
+	assert_int_equal(look.tid, 14);
+	assert_int_equal(longest_stack(lock, 11, 10000, 15500), 0x2);
+	assert_int_equal(longest_stack(lock, 11, 10000, 17000), 0x4);
+	assert_int_equal(longest_stack(lock, 12, 1, 17000), 0);
+	/* The first look at a hold counts from the hold's beginning, and is another than that of the hold before. */
+	on_acquired(lock, &s->a, 16000, 1, 1);
+	add_sample(lock, 17000, 17000, 11, 0x4);
+	assert_true(find_look(lock, 11, 15500, SAMPLES - 1, &look, &begin));
+	assert_int_equal(begin, 16000);
+	/* More than are remembered: the last ones. */
+	for (uint32_t i = 0; i < 3 * SAMPLES; i++)
+		add_sample(lock, 20000 + i, 20000 + i, 11, i);
+	for (uint32_t i = 0; i < SAMPLES; i++) {
+		assert_true(find_look(lock, 11, 10000, i, &look, &begin));
+		assert_int_equal(begin, 20000 + 2 * SAMPLES + i);
+		assert_int_equal(look.stack, 2 * SAMPLES + i);
+	}
+}
+
+/* Parts in proportion, which add up to the whole exactly; with the time before the first look shared as the rest is. */
+static void test_parts_of_a_sleep(void **state)
+{
+	struct charge left = {.ns = 10000, .wall_ns = 5000}, part;
+
+	(void)state;
+	part = take_part(&left, 2000, 4000, 10000); /* a quarter */
+	assert_int_equal(part.ns, 2500);
+	assert_int_equal(part.wall_ns, 1250);
+	part = take_part(&left, 4000, 7000, 10000); /* half of the rest */
+	assert_int_equal(part.ns, 3750);
+	assert_int_equal(left.ns, 3750);
+	assert_int_equal(left.wall_ns, 1875);
+	/* Looks that another CPU wrote meanwhile make no sense: nothing goes to them. */
+	assert_int_equal(take_part(&left, 7000, 6000, 10000).ns, 0);
+	assert_int_equal(take_part(&left, 7000, 12000, 10000).ns, 0);
+	assert_int_equal(left.ns, 3750);
+	srand(3);
+	for (int i = 0; i < 1000; i++) {
+		uint64_t begin = (uint64_t)rand() % 1000, end = begin + (uint64_t)rand() % 1000;
+		uint64_t now = end + (uint64_t)rand() % 1000, before;
+
+		left.ns = (uint64_t)rand() << 16;
+		before = left.ns;
+		part = take_part(&left, begin, end, now);
+		assert_int_equal(part.ns + left.ns, before);
+	}
+}
+
+/* 2.7's waiter can find nobody who holds the lock: it waited for the thread that let go next. */
+static void test_holder_unknown(void **state)
+{
+	struct scene *s = *state;
+
+	on_acquired(&s->lock, &s->a, 1000, 1, 1);
+	on_blocked(&s->lock, &s->b, 2000, 0, 0);
+	adopt_releaser(&s->lock, &s->b, 0xa);
+	assert_int_equal(s->b.attempt_holder, 0); /* it has not let go */
+	on_released(&s->lock, &s->a, 3000, 1, true);
+	adopt_releaser(&s->lock, &s->b, 0xa);
+	end_wait(&s->lock, &s->b, 3100, 1);
+	assert_int_equal(s->b.sleep.holder, 11);
+	assert_int_equal(s->b.sleep.stack, 0xa);
+	assert_int_equal(s->b.first_holder, 11);
 }
 
 /* The system call in which a holder slept the longest, and how a hold that was asked for is known. */
@@ -357,7 +429,6 @@ static void test_holder_asleep(void **state)
 static void test_windows(void **state)
 {
 	struct scene *s = *state;
-	bool counts;
 
 	assert_false(on_acquired(&s->lock, &s->a, 2000, 1, 1));
 	assert_false(on_released(&s->lock, &s->a, 2100, 1, true));
@@ -375,7 +446,7 @@ static void test_windows(void **state)
 	assert_int_equal(seen_holder(&s->lock, 2), 11);
 	on_blocked(&s->lock, &s->b, 10200, 11, 0);
 	assert_false(on_released(&s->lock, &s->a, 10400, 2, false));
-	end_wait(&s->lock, &s->b, 10500, 2, &counts);
+	end_wait(&s->lock, &s->b, 10500, 2);
 	assert_int_equal(s->a.acquisitions, 42);
 	assert_int_equal(s->a.releases, 42);
 	assert_int_equal(s->a.hold.count, 42);
@@ -388,7 +459,7 @@ static void test_windows(void **state)
 	on_acquired(&s->lock, &s->b, 10500, 40, 2);
 	assert_int_equal(seen_holder(&s->lock, 3), 0);
 	on_blocked(&s->lock, &s->a, 20000, 0, 0);
-	end_wait(&s->lock, &s->a, 20100, 3, &counts);
+	end_wait(&s->lock, &s->a, 20100, 3);
 	assert_int_equal(s->lock.handoff.count, 40);
 	assert_false(on_acquired(&s->lock, &s->a, 20100, 7, 3));
 	assert_int_equal(s->a.acquisitions, 49);
@@ -398,11 +469,25 @@ int main(void)
 {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		SCENE(test_uncontended_cycle), SCENE(test_contended_wait),       SCENE(test_charges_add_up),
-		SCENE(test_wait_at_start),     SCENE(test_hold_at_start),        SCENE(test_senseless),
-		SCENE(test_off_cpu),           SCENE(test_forced_release),       SCENE(test_timeout_after_switch),
-		SCENE(test_timeout_when_free), SCENE(test_wall_clock_is_shared), SCENE(test_wall_clock_adds_up),
-		SCENE(test_stack_of_a_sleep),  SCENE(test_holder_asleep),        SCENE(test_windows),
+		SCENE(test_uncontended_cycle),
+		SCENE(test_contended_wait),
+		SCENE(test_charges_add_up),
+		SCENE(test_wait_at_start),
+		SCENE(test_hold_at_start),
+		SCENE(test_senseless),
+		SCENE(test_off_cpu),
+		SCENE(test_forced_release),
+		SCENE(test_timeout_after_switch),
+		SCENE(test_timeout_when_free),
+		SCENE(test_wall_clock_is_shared),
+		SCENE(test_wall_clock_adds_up),
+		SCENE(test_stack_of_a_sleep),
+		SCENE(test_looks),
+		SCENE(test_parts_of_a_sleep),
+		SCENE(test_holder_unknown),
+
+		SCENE(test_holder_asleep),
+		SCENE(test_windows),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);

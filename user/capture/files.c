@@ -355,7 +355,11 @@ int files__attach(struct files *files, const struct probe_plan *plan, pid_t only
 		files->probed[number]->attached_ns = capture__now();
 		err = publish(files, files->probed[number], (uint32_t)number);
 	}
-	if (err)
+	if (err == -EINVAL) /* seen where BCC had a probe, which tells the kernel of a counter that there is not */
+		snprintf(why, why_size,
+			 "the kernel refused a probe in %s: another tracer may have one there of another kind; end that first",
+			 plan->file.path);
+	else if (err)
 		snprintf(why, why_size, "the kernel refused a probe in %s: %s", plan->file.path, strerror(-err));
 	else if (!only)
 		files->probed[number]->for_all = true;
