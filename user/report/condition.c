@@ -94,12 +94,17 @@ static void note_fields(struct question *question, const struct node *node)
 	question__note(question, node, &value, node->kind);
 }
 
+static bool has_field(const struct node *node)
+{
+	return node && (node->operation == OPERATION_PATH || has_field(node->a) || has_field(node->b));
+}
+
 /* Notes the fields that were read for one side of a comparison, and what came of them. */
 static void note_side(struct question *question, const struct node *side, const struct value *value, struct kind other)
 {
 	if (side->operation > OPERATION_PATH)
 		note_fields(question, side);
-	if (side->operation >= OPERATION_PATH)
+	if (has_field(side))
 		question__note(question, side, value, other);
 }
 

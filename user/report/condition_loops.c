@@ -8,8 +8,8 @@
 
 #include "user/report/condition_parts.h"
 
-/* Of a comparison. Two long lists in one are more than anybody means. */
-#define MOST_ASKED 4000000
+/* Elements. Two long lists in one comparison are more than anybody means. */
+#define MOST_VISITED 4000000
 
 static bool is_same_step(const struct condition *condition, const struct step *a, const struct step *b)
 {
@@ -89,6 +89,12 @@ static const json_t *list_of(struct question *question, const struct loop *loop)
 	return question__find(question, &path, NULL);
 }
 
+/* The one that says [any] or ["name"]. */
+static const struct step *last_step(const struct question *question, const struct loop *loop)
+{
+	return &question->condition->steps[loop->first_step + loop->steps - 1];
+}
+
 static bool is_meant(const struct question *question, const struct step *step, const json_t *element)
 {
 	const char *name = json_string_value(json_object_get(element, step->key)), *end;
@@ -104,35 +110,49 @@ static bool is_meant(const struct question *question, const struct step *step, c
 		!memcmp(end + 1, wanted, step->length));
 }
 
-static void go_through(struct question *question, const struct node *comparison, size_t number, struct tally *tally,
-		       struct value (*ask)(struct question *, const struct node *))
+static void ask_once(struct question *question, const struct node *comparison, struct tally *tally, ask_function ask)
 {
-	size_t id = comparison->first_loop + number;
-	const struct loop *loop = &question->condition->loops[id];
-	const struct step *step = &question->condition->steps[loop->first_step + loop->steps - 1];
+	struct value value = ask(question, comparison);
+
+	count(question, tally, &value);
+}
+
+/* Ends all of it when it takes too long. */
+static bool is_too_long(struct question *question, struct tally *tally)
+{
+	const struct value value = {.finding = FOUND_WRONG};
+
+	if (++question->visited <= MOST_VISITED)
+		return false;
+	question__because(question, "the lists are too long to be compared with each other");
+	count(question, tally, &value);
+	return true;
+}
+
+/* Through the elements of the comparison's loops from this one on. True: that was enough. */
+static bool go_through(struct question *question, const struct node *comparison, size_t number, struct tally *tally,
+		       ask_function ask)
+{
 	const json_t *list, *element;
-	struct value value;
+	const struct loop *loop;
 	size_t i;
 
 	if (number == comparison->loops) {
-		value = ask(question, comparison);
-		if (++question->asked > MOST_ASKED) {
-			question__because(question, "the lists are too long to be compared with each other");
-			value.finding = FOUND_WRONG;
-		}
-		count(question, tally, &value);
-		return;
+		ask_once(question, comparison, tally, ask);
+		return tally->holds;
 	}
+	loop = &question->condition->loops[comparison->first_loop + number];
 	list = list_of(question, loop);
 	json_array_foreach((json_t *)list, i, element)
 	{
-		if (!is_meant(question, step, element))
-			continue;
-		question->element[id] = i;
-		go_through(question, comparison, number + 1, tally, ask);
-		if (tally->holds || question->asked > MOST_ASKED)
-			return;
+		if (is_too_long(question, tally))
+			return true;
+		question->element[comparison->first_loop + number] = i;
+		if (is_meant(question, last_step(question, loop), element) &&
+		    go_through(question, comparison, number + 1, tally, ask))
+			return true;
 	}
+	return false;
 }
 
 /* Names that there are, for who asked for another. */
@@ -165,7 +185,7 @@ static bool is_missing(struct question *question, const struct node *comparison)
 {
 	for (size_t i = 0; i < comparison->loops; i++) {
 		const struct loop *loop = &question->condition->loops[comparison->first_loop + i];
-		const struct step *step = &question->condition->steps[loop->first_step + loop->steps - 1];
+		const struct step *step = last_step(question, loop);
 		const json_t *list, *element;
 		bool found = step->type == STEP_ANY;
 		size_t j;
@@ -184,8 +204,7 @@ static bool is_missing(struct question *question, const struct node *comparison)
 }
 
 /* Where it could be told of some elements, those of which there is nothing or nothing is known do not count. */
-struct value question__for_each(struct question *question, const struct node *comparison,
-				struct value (*ask)(struct question *, const struct node *))
+struct value question__for_each(struct question *question, const struct node *comparison, ask_function ask)
 {
 	struct tally tally = {.worst = FOUND};
 	struct value result = {0};

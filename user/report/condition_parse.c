@@ -343,28 +343,37 @@ static void parse_all(struct parser *parser)
 	parser->condition->root = root;
 }
 
-int condition__parse(const char *text, enum trace_level level, struct condition **out, struct condition_error *error)
+int condition__parse_beside(const char *text, const json_t *all, const json_t *known, enum trace_level level,
+			    struct condition **out, struct condition_error *error)
 {
 	static const char *const levels[] = {[TRACE_ALL] = "all", [TRACE_WAITS] = "waits", [TRACE_AUTO] = "auto"};
 	struct condition *condition = calloc(1, sizeof(*condition));
-	json_t *all = condition__specimen(TRACE_AUTO), *known = condition__specimen(level);
 	struct parser parser = {
 		.condition = condition, .all = all, .known = known, .level = levels[level], .error = error};
-	int err = condition && all && known ? 0 : -ENOMEM;
 
 	*error = (struct condition_error){0};
 	*out = NULL;
-	if (!err) {
-		condition->text = text;
-		parse_all(&parser);
-		err = parser.failed ? -EINVAL : 0;
-	}
-	json_decref(all);
-	json_decref(known);
-	if (err)
+	if (!condition)
+		return -ENOMEM;
+	condition->text = text;
+	parse_all(&parser);
+	if (parser.failed)
 		condition__free(condition);
 	else
 		*out = condition;
+	return parser.failed ? -EINVAL : 0;
+}
+
+int condition__parse(const char *text, enum trace_level level, struct condition **out, struct condition_error *error)
+{
+	json_t *all = condition__specimen(TRACE_AUTO), *known = condition__specimen(level);
+	int err = -ENOMEM;
+
+	*out = NULL;
+	if (all && known)
+		err = condition__parse_beside(text, all, known, level, out, error);
+	json_decref(all);
+	json_decref(known);
 	return err;
 }
 

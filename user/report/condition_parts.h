@@ -155,6 +155,10 @@ bool kind__of_field(const char *key, const json_t *value, struct kind *out);
  */
 json_t *condition__specimen(enum trace_level level);
 
+/* condition__parse() with these documents. */
+int condition__parse_beside(const char *text, const json_t *all, const json_t *known, enum trace_level level,
+			    struct condition **out, struct condition_error *error);
+
 /* What came of a value or of a comparison. Later ones are worse. */
 enum finding {
 	FOUND,
@@ -176,7 +180,7 @@ struct question {
 	const struct condition *condition;
 	const json_t *document;
 	size_t element[MOST_LOOPS]; /* at which each loop is */
-	size_t asked;               /* comparisons, so far */
+	size_t visited;             /* elements of lists, so far */
 	char *why;                  /* of CONDITION_WHY_SIZE; what made the last finding that was not FOUND */
 	char *values;               /* of CONDITION_VALUES */
 };
@@ -191,8 +195,8 @@ struct value question__look_up(struct question *question, const struct node *pat
  * Asks `ask` of the comparison for each element that its loops stand for, until one holds. With FOUND, `truth` is
  * whether one did.
  */
-struct value question__for_each(struct question *question, const struct node *comparison,
-				struct value (*ask)(struct question *, const struct node *));
+typedef struct value (*ask_function)(struct question *question, const struct node *comparison);
+struct value question__for_each(struct question *question, const struct node *comparison, ask_function ask);
 
 /* Notes "hold.p99 = 14.2 ms" for what a comparison read. */
 void question__note(struct question *question, const struct node *part, const struct value *value, struct kind other);

@@ -114,6 +114,16 @@ static bool no_such_key(struct parser *parser, const json_t *object)
 	return false;
 }
 
+static bool no_such_name(struct parser *parser, const json_t *lock)
+{
+	char keys[CONDITION_WHY_SIZE / 2], lock_keys[CONDITION_WHY_SIZE / 2];
+
+	condition__wrong(parser, parser->token.begin, "the report has no \"%.*s\", but %s; and its main lock %s",
+			 (int)(parser->token.end - parser->token.begin), parser->condition->text + parser->token.begin,
+			 list_keys(parser->all, keys, sizeof(keys)), list_keys(lock, lock_keys, sizeof(lock_keys)));
+	return false;
+}
+
 static bool enter_main_lock(struct parser *parser, struct place *place)
 {
 	place->node->of_main_lock = true;
@@ -125,6 +135,7 @@ static bool enter_main_lock(struct parser *parser, struct place *place)
 static bool parse_first(struct parser *parser, struct place *place)
 {
 	static const char *const lists[][2] = {{"thread", "threads"}, {"process", "processes"}, {"gil", "gils"}};
+	const json_t *lock = json_array_get(json_object_get(parser->all, "gils"), 0);
 	char name[KEY_SIZE], key[KEY_SIZE];
 
 	copy_name(parser, name);
@@ -139,8 +150,8 @@ static bool parse_first(struct parser *parser, struct place *place)
 		condition__next(parser);
 		return add_key(parser, place, "window") && add_key(parser, place, "duration_ns");
 	}
-	if (!find_key(json_array_get(json_object_get(parser->all, "gils"), 0), name, key))
-		return no_such_key(parser, parser->all);
+	if (!find_key(lock, name, key))
+		return no_such_name(parser, lock);
 	if (!enter_main_lock(parser, place))
 		return false;
 	condition__next(parser);
@@ -169,6 +180,10 @@ static bool parse_member(struct parser *parser, struct place *place)
 				 "this is a list: take [any] of it, [0] or [\"name\"], or .count");
 		return false;
 	}
+	if (!json_is_object(place->all)) {
+		condition__wrong(parser, parser->token.begin, "what stands before has no fields");
+		return false;
+	}
 	if (!find_key(place->all, name, key))
 		return no_such_key(parser, place->all);
 	condition__next(parser);
@@ -195,7 +210,7 @@ static bool parse_which(struct parser *parser, struct place *place, const json_t
 	if (condition__is(parser, "any"))
 		return add_step(parser, place, STEP_ANY) != NULL;
 	if (token->type == TOKEN_NUMBER && token->kind.power == 0 && token->kind.sort != SORT_PERCENT &&
-	    token->number == (double)(uint32_t)token->number)
+	    token->number <= UINT32_MAX && token->number == (double)(uint32_t)token->number)
 		return add_index(parser, place, (size_t)token->number);
 	if (token->type != TOKEN_TEXT || !naming) {
 		condition__wrong(parser, token->begin, "in [] stands %san index from 0, or any",

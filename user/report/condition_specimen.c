@@ -59,6 +59,7 @@ static int add_lock(struct trace *trace)
 		return -1;
 	gil->pid = PID;
 	gil->address = GIL;
+	gil->interpreter = 0;
 	gil->attempts[0] = 1;
 	gil->looks = 1;
 	return add_time(&gil->handoff);
