@@ -185,6 +185,11 @@ bench-budget: all
 install: all
 	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace
 	install -D -m 755 $(BUILD)/bin/toygil $(DESTDIR)$(PREFIX)/bin/toygil
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1
+	install -D -m 644 completions/giltrace.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/giltrace
+	install -D -m 644 completions/toygil.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/toygil
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_giltrace completions/_toygil
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d completions/giltrace.fish completions/toygil.fish
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -10,6 +10,16 @@
 #include "user/report/condition.h"
 #include "user/report/json_parts.h"
 
+/* Counted from 1, as people do, in UTF-8. */
+static size_t character(const char *text, size_t byte)
+{
+	size_t number = 1;
+
+	for (size_t i = 0; i < byte; i++)
+		number += ((unsigned char)text[i + 1] & 0xc0) != 0x80;
+	return number;
+}
+
 int conditions__check(const struct condition_texts *texts, enum trace_level level)
 {
 	struct condition_error error;
@@ -21,7 +31,7 @@ int conditions__check(const struct condition_texts *texts, enum trace_level leve
 		condition__free(condition);
 		if (err == -EINVAL)
 			complain("--fail-if='%s': at character %zu: %s (man giltrace has the grammar)", texts->of[i],
-				 error.at + 1, error.why);
+				 character(texts->of[i], error.at), error.why);
 		else if (err)
 			complain("--fail-if: %s", strerror(-err));
 		if (err)
