@@ -7,7 +7,7 @@ function __giltrace_pids
             grep -lsE '/(lib)?python[0-9]|/toygil\$' /proc/[0-9]*/maps
             grep -lsE '^(python|toygil)' /proc/[0-9]*/comm
         } 2>/dev/null | cut -d/ -f3 | sort -un")
-        printf '%s\t%s\n' $pid (tr '\0\n' '  ' 2>/dev/null </proc/$pid/cmdline | cut -c1-60)
+        printf '%s\t%s\n' $pid (cat /proc/$pid/cmdline 2>/dev/null | tr '\0\n' '  ' | cut -c1-60)
     end
 end
 

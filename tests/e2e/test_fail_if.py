@@ -80,7 +80,7 @@ class Running(TraceTest):
 
     def test_unknown(self):
         """One line and 1, not a condition that silently does not hold."""
-        for text, words in (("probes.longest > 1ms", "unknown"), ("gils[7].contended > 0", "the list has 1"),
+        for text, words in (("probes.longest > 1ms", "unknown"), ("gils[7].contended > 0", "there is no [7]"),
                             ("duration / lost.events > 1s", "division by zero"),
                             ("thread[\"no such\"].waited > 0", "nothing is called \"no such\"")):
             with self.subTest(text=text):

@@ -45,19 +45,20 @@ static void ask(const struct condition *condition, const json_t *document)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static json_t *full, *waits, *empty;
+	const struct condition_scope scope = {TRACE_WAITS, TRACE_STACKS_NONE};
 	struct condition_error error;
 	struct condition *condition;
 	char *text = malloc(size + 1);
 	int err;
 
 	if (!full) {
-		full = condition__specimen(TRACE_AUTO);
-		waits = condition__specimen(TRACE_WAITS);
+		full = condition__specimen(SCOPE_OF_ALL);
+		waits = condition__specimen(scope);
 		empty = without_values(full);
 	}
 	memcpy(text, data, size);
 	text[size] = '\0';
-	err = condition__parse_beside(text, full, size % 2 ? full : waits, TRACE_WAITS, &condition, &error);
+	err = condition__parse_beside(text, full, size % 2 ? full : waits, scope, &condition, &error);
 	if (!err) {
 		ask(condition, full);
 		ask(condition, empty);

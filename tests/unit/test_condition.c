@@ -52,7 +52,7 @@ static struct outcome ask_of(const char *text, const char *document)
 	struct outcome outcome = {0};
 
 	assert_non_null(root);
-	outcome.err = condition__parse(text, TRACE_AUTO, &condition, &outcome.error);
+	outcome.err = condition__parse(text, SCOPE_OF_ALL, &condition, &outcome.error);
 	outcome.parsed = !outcome.err;
 	if (outcome.parsed)
 		outcome.err = condition__ask(condition, root, &outcome.answer, outcome.why);
@@ -371,7 +371,7 @@ static void each_field(const json_t *value, const char *path, void (*check)(cons
 
 static void check_field(const char *path, const json_t *value)
 {
-	json_t *document = condition__specimen(TRACE_AUTO);
+	json_t *document = condition__specimen(SCOPE_OF_ALL);
 	struct condition_error error;
 	struct condition_answer answer;
 	struct condition *condition;
@@ -380,7 +380,7 @@ static void check_field(const char *path, const json_t *value)
 	if (json_is_null(value))
 		fail_msg("condition__specimen() does not know %s", path);
 	snprintf(text, sizeof(text), "%s == %s", path, path);
-	if (condition__parse(text, TRACE_AUTO, &condition, &error))
+	if (condition__parse(text, SCOPE_OF_ALL, &condition, &error))
 		fail_msg("%s: %s", text, error.why);
 	if (condition__ask(condition, document, &answer, why) || !answer.holds)
 		fail_msg("%s: %s", text, why);
@@ -391,28 +391,43 @@ static void check_field(const char *path, const json_t *value)
 /* Also of those that are added to the schema one day. */
 static void test_every_field_can_be_asked(void **state)
 {
-	json_t *document = condition__specimen(TRACE_AUTO);
+	json_t *document = condition__specimen(SCOPE_OF_ALL);
 
 	(void)state;
 	each_field(document, "", check_field);
 	json_decref(document);
 }
 
-static void test_level(void **state)
+static int parse(const char *text, enum trace_level level, enum trace_stacks stacks, struct condition_error *error)
+{
+	struct condition *condition;
+	int err = condition__parse(text, (struct condition_scope){level, stacks}, &condition, error);
+
+	assert_int_equal(!condition, err != 0);
+	condition__free(condition);
+	return err;
+}
+
+/* What would be an empty list, or null for certain, is told at once: it would never hold. */
+static void test_scope(void **state)
 {
 	struct condition_error error;
-	struct condition *condition;
 
 	(void)state;
-	assert_int_equal(condition__parse("hold.p99 > 1ms", TRACE_ALL, &condition, &error), 0);
-	condition__free(condition);
-	assert_int_equal(condition__parse("wait.p99 > 1ms", TRACE_WAITS, &condition, &error), 0);
-	condition__free(condition);
-	assert_int_equal(condition__parse("1ms < hold.p99", TRACE_WAITS, &condition, &error), -EINVAL);
+	assert_int_equal(parse("hold.p99 > 1ms", TRACE_ALL, TRACE_STACKS_PYTHON, &error), 0);
+	assert_int_equal(parse("wait.p99 > 1ms", TRACE_WAITS, TRACE_STACKS_PYTHON, &error), 0);
+	assert_int_equal(parse("1ms < hold.p99", TRACE_WAITS, TRACE_STACKS_PYTHON, &error), -EINVAL);
 	assert_int_equal(error.at, 6);
 	assert_non_null(strstr(error.why, "\"hold\" is not known with --probes=waits"));
-	assert_null(condition);
-	assert_int_equal(condition__parse("threads[any].held > 1ms", TRACE_WAITS, &condition, &error), -EINVAL);
+	assert_int_equal(parse("threads[any].held > 1ms", TRACE_WAITS, TRACE_STACKS_PYTHON, &error), -EINVAL);
+	assert_int_equal(parse("hogs.count > 1", TRACE_WAITS, TRACE_STACKS_PYTHON, &error), -EINVAL);
+	assert_int_equal(parse("hogs_seen > 1", TRACE_WAITS, TRACE_STACKS_PYTHON, &error), -EINVAL);
+	assert_int_equal(parse("release_points[any].held > 1s", TRACE_WAITS, TRACE_STACKS_PYTHON, &error), -EINVAL);
+	assert_int_equal(parse("probes.windows > 1", TRACE_ALL, TRACE_STACKS_PYTHON, &error), -EINVAL);
+	assert_int_equal(parse("blame[any].waits > 1", TRACE_WAITS, TRACE_STACKS_NONE, &error), 0);
+	assert_int_equal(parse("blame[any].stack[any].line > 1", TRACE_ALL, TRACE_STACKS_NONE, &error), -EINVAL);
+	assert_non_null(strstr(error.why, "--stacks=none"));
+	assert_int_equal(parse("stacks.torn > 1", TRACE_ALL, TRACE_STACKS_NONE, &error), -EINVAL);
 }
 
 int main(void)
@@ -428,7 +443,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_grammar),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_every_field_can_be_asked),
-		cmocka_unit_test(test_level),
+		cmocka_unit_test(test_scope),
 	};
 
 	return cmocka_run_group_tests_name("condition", tests, NULL, NULL);

@@ -20,18 +20,19 @@ static size_t character(const char *text, size_t byte)
 	return number;
 }
 
-int conditions__check(const struct condition_texts *texts, enum trace_level level)
+int conditions__check(const struct condition_texts *texts, enum trace_level level, enum trace_stacks stacks)
 {
+	const struct condition_scope scope = {level, stacks};
 	struct condition_error error;
 	struct condition *condition;
 
 	for (size_t i = 0; i < texts->count; i++) {
-		int err = condition__parse(texts->of[i], level, &condition, &error);
+		int err = condition__parse(texts->of[i], scope, &condition, &error);
 
 		condition__free(condition);
 		if (err == -EINVAL)
-			complain("--fail-if='%s': at character %zu: %s (man giltrace has the grammar)", texts->of[i],
-				 character(texts->of[i], error.at), error.why);
+			complain("--fail-if='%.1024s': at character %zu: %s (man giltrace has the grammar)",
+				 texts->of[i], character(texts->of[i], error.at), error.why);
 		else if (err)
 			complain("--fail-if: %s", strerror(-err));
 		if (err)
@@ -40,13 +41,13 @@ int conditions__check(const struct condition_texts *texts, enum trace_level leve
 	return -1;
 }
 
-static int ask(const char *text, enum trace_level level, const json_t *document)
+static int ask(const char *text, struct condition_scope scope, const json_t *document)
 {
 	struct condition_answer answer = {0};
 	char why[CONDITION_WHY_SIZE];
 	struct condition_error error;
 	struct condition *condition;
-	int err = condition__parse(text, level, &condition, &error);
+	int err = condition__parse(text, scope, &condition, &error);
 
 	if (err)
 		snprintf(why, sizeof(why), "%s", err == -EINVAL ? error.why : strerror(-err));
@@ -63,6 +64,7 @@ static int ask(const char *text, enum trace_level level, const json_t *document)
 int conditions__ask(const struct condition_texts *texts, const struct trace *trace)
 {
 	json_t *document = texts->count ? json__document(trace) : NULL;
+	const struct condition_scope scope = {trace->level, trace->stack_level};
 	int status = STATUS_OK;
 
 	if (texts->count && !document) {
@@ -70,7 +72,7 @@ int conditions__ask(const struct condition_texts *texts, const struct trace *tra
 		return STATUS_FAILURE;
 	}
 	for (size_t i = 0; i < texts->count; i++) {
-		int one = ask(texts->of[i], trace->level, document);
+		int one = ask(texts->of[i], scope, document);
 
 		if (status == STATUS_OK || one == STATUS_CONDITION)
 			status = one;

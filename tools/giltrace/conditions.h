@@ -15,8 +15,8 @@ struct condition_texts {
 	size_t count;
 };
 
-/* Whether each can be asked of a trace of this level: -1, or STATUS_USAGE after one line on stderr. */
-int conditions__check(const struct condition_texts *texts, enum trace_level level);
+/* Whether each can be asked of a trace that knows so much: -1, or STATUS_USAGE after one line on stderr. */
+int conditions__check(const struct condition_texts *texts, enum trace_level level, enum trace_stacks stacks);
 
 /*
  * Asks them of a finished trace and tells on stderr which hold, with what was compared. STATUS_CONDITION: one holds;

@@ -341,7 +341,7 @@ static int check(const struct options *options, int argc, char **argv)
 	if (options->budget_pct && options->level != TRACE_AUTO)
 		return usage("--budget is kept by --probes=auto only: give that too");
 	status = check_reports(options);
-	return status == -1 ? conditions__check(&options->fail_if, options->level) : status;
+	return status == -1 ? conditions__check(&options->fail_if, options->level, options->stacks) : status;
 }
 
 int options__parse(struct options *options, int argc, char **argv)

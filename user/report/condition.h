@@ -18,6 +18,12 @@
 struct condition;
 struct json_t;
 
+/* What is known in the reports of a trace. */
+struct condition_scope {
+	enum trace_level level;
+	enum trace_stacks stacks;
+};
+
 /* What is wrong with a condition; `why` is one line, with names from the condition as they were written. */
 struct condition_error {
 	size_t at; /* the byte, from 0 */
@@ -25,11 +31,12 @@ struct condition_error {
 };
 
 /*
- * Reads a condition that is to be asked of traces of this level. 0, -ENOMEM, or -EINVAL: it cannot be asked: wrong
- * grammar, a field that no report has or that this level does not know, or units that do not go together. The text must
+ * Reads a condition that is to be asked of such reports. 0, -ENOMEM, or -EINVAL: it cannot be asked: wrong
+ * grammar, a field that no report has or that these do not know, or units that do not go together. The text must
  * live as long as the condition, which is freed with condition__free() (takes NULL).
  */
-int condition__parse(const char *text, enum trace_level level, struct condition **out, struct condition_error *error);
+int condition__parse(const char *text, struct condition_scope scope, struct condition **out,
+		     struct condition_error *error);
 void condition__free(struct condition *condition);
 
 struct condition_answer {

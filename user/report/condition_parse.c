@@ -343,13 +343,11 @@ static void parse_all(struct parser *parser)
 	parser->condition->root = root;
 }
 
-int condition__parse_beside(const char *text, const json_t *all, const json_t *known, enum trace_level level,
+int condition__parse_beside(const char *text, const json_t *all, const json_t *known, struct condition_scope scope,
 			    struct condition **out, struct condition_error *error)
 {
-	static const char *const levels[] = {[TRACE_ALL] = "all", [TRACE_WAITS] = "waits", [TRACE_AUTO] = "auto"};
 	struct condition *condition = calloc(1, sizeof(*condition));
-	struct parser parser = {
-		.condition = condition, .all = all, .known = known, .level = levels[level], .error = error};
+	struct parser parser = {.condition = condition, .all = all, .known = known, .scope = scope, .error = error};
 
 	*error = (struct condition_error){0};
 	*out = NULL;
@@ -364,14 +362,15 @@ int condition__parse_beside(const char *text, const json_t *all, const json_t *k
 	return parser.failed ? -EINVAL : 0;
 }
 
-int condition__parse(const char *text, enum trace_level level, struct condition **out, struct condition_error *error)
+int condition__parse(const char *text, struct condition_scope scope, struct condition **out,
+		     struct condition_error *error)
 {
-	json_t *all = condition__specimen(TRACE_AUTO), *known = condition__specimen(level);
+	json_t *all = condition__specimen(SCOPE_OF_ALL), *known = condition__specimen(scope);
 	int err = -ENOMEM;
 
 	*out = NULL;
 	if (all && known)
-		err = condition__parse_beside(text, all, known, level, out, error);
+		err = condition__parse_beside(text, all, known, scope, out, error);
 	json_decref(all);
 	json_decref(known);
 	return err;

@@ -119,8 +119,8 @@ struct parser {
 	struct token token;  /* the next one */
 	size_t last_end;     /* of the one before */
 	const json_t *all;   /* a document that knows everything, with one element in each list */
-	const json_t *known; /* the same with what the level knows */
-	const char *level;
+	const json_t *known; /* the same with what is known in the scope */
+	struct condition_scope scope;
 	struct condition_error *error;
 	bool failed;
 	int depth;
@@ -150,13 +150,14 @@ const char *kind__name(struct kind kind); /* "a time" */
 /* The kind of a field by its key and its value in a document that knows everything. False: it has none. */
 bool kind__of_field(const char *key, const json_t *value, struct kind *out);
 
-/* A document with one element in each list, as a trace of this level has it; all known with TRACE_AUTO. NULL: no
- * memory.
- */
-json_t *condition__specimen(enum trace_level level);
+/* A document with one element in each list, and null for what is not known in the scope. NULL: no memory. */
+json_t *condition__specimen(struct condition_scope scope);
+
+/* The scope in which everything is known. */
+#define SCOPE_OF_ALL ((struct condition_scope){TRACE_AUTO, TRACE_STACKS_BOTH})
 
 /* condition__parse() with these documents. */
-int condition__parse_beside(const char *text, const json_t *all, const json_t *known, enum trace_level level,
+int condition__parse_beside(const char *text, const json_t *all, const json_t *known, struct condition_scope scope,
 			    struct condition **out, struct condition_error *error);
 
 /* What came of a value or of a comparison. Later ones are worse. */

@@ -106,7 +106,7 @@ static int add_code(struct trace *trace)
 	return trace__add_hog(trace, &hog);
 }
 
-static void fill(struct trace *trace, enum trace_level level)
+static void fill(struct trace *trace, struct condition_scope scope)
 {
 	struct trace_target *target = &trace->target;
 
@@ -115,22 +115,43 @@ static void fill(struct trace *trace, enum trace_level level)
 	target->design = "interval";
 	snprintf(target->exe, sizeof(target->exe), "/python3");
 	snprintf(target->version, sizeof(target->version), "3");
-	trace->level = level;
+	trace->level = scope.level;
 	trace->duration_ns = 1;
-	trace->stack_level = TRACE_STACKS_PYTHON;
+	trace->stack_level = scope.stacks;
 	trace->probes = (struct trace_probes){.coverage_pct = 100, .longest_ns = 1};
 }
 
-json_t *condition__specimen(enum trace_level level)
+/* Lists that stay empty because nothing fills them. */
+static void forget(json_t *document, const struct trace *trace)
+{
+	static const char *const lists[] = {"blame", "release_points", "hogs"};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		json_t *element = json_array_get(json_object_get(document, lists[i]), 0);
+
+		if (trace->stack_level == TRACE_STACKS_NONE)
+			json_object_set_new(element, "stack", json_null());
+		if (trace->stack_level == TRACE_STACKS_NONE && json_object_get(element, "waiter_stack"))
+			json_object_set_new(element, "waiter_stack", json_null());
+		if (i && !trace__knows_holds(trace))
+			json_object_set_new(document, lists[i], json_null());
+	}
+	if (!trace__knows_holds(trace))
+		json_object_set_new(document, "hogs_seen", json_null());
+}
+
+json_t *condition__specimen(struct condition_scope scope)
 {
 	struct trace *trace = trace__new();
 	json_t *document = NULL;
 
 	if (!trace)
 		return NULL;
-	fill(trace, level);
+	fill(trace, scope);
 	if (!add_process(trace) && !add_lock(trace) && !add_thread(trace) && !add_code(trace) && !trace__finish(trace))
 		document = json__document(trace);
+	if (document)
+		forget(document, trace);
 	trace__free(trace);
 	return document;
 }
