@@ -9,7 +9,7 @@
 #include "user/report/condition_parts.h"
 
 /* Elements. Two long lists in one comparison are more than anybody means. */
-#define MOST_VISITED 4000000
+#define MOST_VISITED 20000000
 
 static bool is_same_step(const struct condition *condition, const struct step *a, const struct step *b)
 {
