@@ -25,7 +25,8 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What the end-to-end tests run beside the interpreters.
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
-.PHONY: all deps test demo bench bench-budget install asan tsan fuzz fuzz-locator fuzz-toygil format clean unit-programs
+.PHONY: all deps test demo bench bench-budget install asan tsan fuzz fuzz-locator fuzz-toygil \
+	fuzz-fail-if format clean unit-programs
 .SECONDARY:
 
 all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(E2E_PROGRAMS) $(BUILD)/fabricated
@@ -115,9 +116,11 @@ FUZZ_FLAGS   := -std=gnu11 -D_GNU_SOURCE -g -O1 -I. -I$(BUILD) -DCONTAINER_MAX_L
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZ_TOYGIL  := $(filter-out %/main.c,$(TOYGIL_SOURCES)) $(wildcard user/trace/*.c) \
 	user/report/json.c user/report/json_code.c user/symbols/system_calls.c user/report/safe_text.c
+FUZZ_FAIL_IF := $(wildcard user/report/condition*.c) user/report/format.c $(wildcard user/trace/*.c) \
+	user/report/json.c user/report/json_code.c user/symbols/system_calls.c user/report/safe_text.c
 FUZZ_LOCATOR := $(filter-out user/target/launch.c,$(wildcard user/target/*.c))
 
-fuzz: fuzz-locator fuzz-toygil
+fuzz: fuzz-locator fuzz-toygil fuzz-fail-if
 
 # `make fuzz-locator FUZZ_RUNS=10000000` is what docs/design.md says was done.
 fuzz-locator: deps $(BUILD)/giltrace.skel.h
@@ -132,6 +135,12 @@ fuzz-toygil: deps $(BUILD)/bin/toygil
 	$(CLANG) $(FUZZ_FLAGS) tests/fuzz/fuzz_toygil.c $(FUZZ_TOYGIL) -ljansson -lpthread -lm -o $(BUILD)/fuzz/toygil
 	cp tools/toygil/programs/*.toy $(BUILD)/fuzz/toygil-corpus/
 	$(BUILD)/fuzz/toygil $(FUZZ_LENGTH) -timeout=10 $(BUILD)/fuzz/toygil-corpus
+
+fuzz-fail-if: deps $(BUILD)/system_calls.inc
+	sh tests/install-deps.sh fuzz
+	sh tests/fuzz/fail-if-seeds.sh $(BUILD)/fuzz/fail-if-corpus
+	$(CLANG) $(FUZZ_FLAGS) tests/fuzz/fuzz_fail_if.c $(FUZZ_FAIL_IF) -ljansson -lm -o $(BUILD)/fuzz/fail-if
+	$(BUILD)/fuzz/fail-if $(FUZZ_LENGTH) -timeout=10 -max_len=1100 -dict=tests/fuzz/fail-if.dict $(BUILD)/fuzz/fail-if-corpus
 
 PROGRAMS := count-up sqrt sleep echo matmul hog refcount containers mixed
 
@@ -176,6 +185,11 @@ bench-budget: all
 install: all
 	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace
 	install -D -m 755 $(BUILD)/bin/toygil $(DESTDIR)$(PREFIX)/bin/toygil
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1
+	install -D -m 644 completions/giltrace.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/giltrace
+	install -D -m 644 completions/toygil.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/toygil
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_giltrace completions/_toygil
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d completions/giltrace.fish completions/toygil.fish
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -11,7 +11,7 @@ optional=
 if ! apt-cache show bpftool >/dev/null 2>&1 && apt-cache show linux-tools-common >/dev/null 2>&1; then
 	packages=$(echo "$packages" | sed 's/bpftool/linux-tools-common/')
 fi
-[ "${1:-}" != test ] || optional="bpftrace chromium golang-go"
+[ "${1:-}" != test ] || optional="bpftrace chromium golang-go fish man-db mandoc zsh"
 [ "${1:-}" != fuzz ] || packages="$packages libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 
 is_installed() {

@@ -37,13 +37,15 @@ static const char help_end[] =
 	"      --budget=PCT        what tracing may cost with auto, in % of one CPU (2)\n"
 	"      --max-threads=N     room for N threads at the same time\n"
 	"      --max-loss=PCT      exit with 5 when more than PCT % of the events were lost\n"
+	"      --fail-if=EXPR      exit with 6 when this holds of the report: 'wait.p99 > 10ms',\n"
+	"                          'thread[\"io-1\"].waited / duration > 5%'; can be given up to 32 times\n"
 	"  -q, --quiet             no text report\n"
 	"  -v, --verbose           what the kernel says\n"
 	"      --version, --help\n"
 	"\n"
 	"FILE is written beside its name and renamed when whole; - is stdout. Ctrl-C ends the trace and\n"
 	"prints the report, a second one aborts. Exit status: 0 ok, 1 failure, 2 usage, 3 no such process\n"
-	"or it has no GIL, 4 permission, 5 more lost than --max-loss.\n";
+	"or it has no GIL, 4 permission, 5 more lost than --max-loss, 6 a --fail-if held.\n";
 
 enum {
 	OPTION_ALL = 256,
@@ -55,6 +57,7 @@ enum {
 	OPTION_DEPTH,
 	OPTION_MAX_THREADS,
 	OPTION_MAX_LOSS,
+	OPTION_FAIL_IF,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTION_REPORTS, /* the first of the formats; theirs are the last */
@@ -72,6 +75,7 @@ static const struct option fixed_options[] = {
 	{"depth", required_argument, NULL, OPTION_DEPTH},
 	{"max-threads", required_argument, NULL, OPTION_MAX_THREADS},
 	{"max-loss", required_argument, NULL, OPTION_MAX_LOSS},
+	{"fail-if", required_argument, NULL, OPTION_FAIL_IF},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -204,6 +208,14 @@ static int add_pid(struct options *options, const char *text)
 	return -1;
 }
 
+static int add_condition(struct options *options, const char *text)
+{
+	if (options->fail_if.count == CONDITIONS_MAX)
+		return usage("at most %d conditions; they can be joined with or", CONDITIONS_MAX);
+	options->fail_if.of[options->fail_if.count++] = text;
+	return -1;
+}
+
 static int widen(struct options *options, enum trace_scope scope)
 {
 	if (options->scope != TRACE_GIVEN && options->scope != scope)
@@ -253,6 +265,8 @@ static int parse_option(struct options *options, int option, const char *text)
 		if (!parse_real(text, 0, 100, &options->max_loss_pct))
 			return usage("--max-loss takes a percentage from 0 to 100, not \"%s\"", text);
 		return -1;
+	case OPTION_FAIL_IF:
+		return add_condition(options, text);
 	case 'q':
 		options->quiet = true;
 		return -1;
@@ -309,6 +323,8 @@ static int check_reports(const struct options *options)
 
 static int check(const struct options *options, int argc, char **argv)
 {
+	int status;
+
 	if (optind < argc && !options->command)
 		return usage("\"%s\" is not understood; a command to start stands after --", argv[optind]);
 	if (options->subcommand == COMMAND_DOCTOR) {
@@ -324,7 +340,8 @@ static int check(const struct options *options, int argc, char **argv)
 		return usage("which process? Give -p PID, -- COMMAND or --all");
 	if (options->budget_pct && options->level != TRACE_AUTO)
 		return usage("--budget is kept by --probes=auto only: give that too");
-	return check_reports(options);
+	status = check_reports(options);
+	return status == -1 ? conditions__check(&options->fail_if, options->level, options->stacks) : status;
 }
 
 int options__parse(struct options *options, int argc, char **argv)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tools/giltrace/conditions.h"
 #include "tools/giltrace/reports.h"
 #include "user/trace/trace.h"
 
@@ -17,7 +18,8 @@ enum exit_status {
 	STATUS_USAGE = 2,
 	STATUS_NO_TARGET = 3, /* gone, or has no GIL */
 	STATUS_PERMISSION = 4,
-	STATUS_LOSS = 5, /* more lost than --max-loss */
+	STATUS_LOSS = 5,      /* more lost than --max-loss */
+	STATUS_CONDITION = 6, /* a --fail-if held */
 };
 
 enum subcommand { COMMAND_TRACE, COMMAND_DOCTOR };
@@ -40,6 +42,7 @@ struct options {
 	uint32_t max_threads;
 	double budget_pct;   /* with TRACE_AUTO, of one CPU */
 	double max_loss_pct; /* negative: any */
+	struct condition_texts fail_if;
 	bool quiet, verbose;
 };
 

@@ -261,7 +261,7 @@ static double lost_pct(const struct trace *trace)
 static int report(struct session *session)
 {
 	int err = capture__collect(session->capture, session->trace);
-	int files_err, text_err;
+	int files_err, text_err, status;
 
 	if (err) {
 		complain("cannot read the figures: %s", strerror(-err));
@@ -276,13 +276,14 @@ static int report(struct session *session)
 	files_err = reports__write(&session->options->reports, &session->outputs, session->trace,
 				   session->options->flame_kind);
 	text_err = write_text(session);
+	status = conditions__ask(&session->options->fail_if, session->trace);
 	if (files_err || text_err)
 		return STATUS_FAILURE;
 	if (session->options->max_loss_pct >= 0 && lost_pct(session->trace) > session->options->max_loss_pct) {
 		complain("%.3g %% of the events were lost, more than --max-loss allows", lost_pct(session->trace));
 		return STATUS_LOSS;
 	}
-	return STATUS_OK;
+	return status;
 }
 
 static void free_session(struct session *session)

@@ -279,7 +279,7 @@ static void add_coverage(json_t *object, const struct trace *trace)
 			    trace__knows_holds(trace) ? json_real(probes->acquisitions_error_pct) : json_null());
 }
 
-static json_t *document(const struct trace *trace)
+json_t *json__document(const struct trace *trace)
 {
 	const struct trace_lost *lost = &trace->lost;
 	json_t *root = json_object();
@@ -312,7 +312,7 @@ static json_t *document(const struct trace *trace)
 
 int report__json(const struct trace *trace, FILE *out)
 {
-	json_t *root = document(trace);
+	json_t *root = json__document(trace);
 	int failed;
 
 	if (!root)

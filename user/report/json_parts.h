@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Parts of the JSON report that fill a file of their own, and the values that they share. */
+/* The JSON report before it is written, its parts that fill a file of their own, and the values that they share. */
 #ifndef GILTRACE_REPORT_JSON_PARTS_H
 #define GILTRACE_REPORT_JSON_PARTS_H
 
@@ -8,6 +8,9 @@
 #include <stdint.h>
 
 struct trace;
+
+/* The whole document, a new reference; NULL without memory. */
+json_t *json__document(const struct trace *trace);
 
 json_t *json__number(uint64_t value);
 json_t *json__known(bool is_known, uint64_t value); /* else null */
