@@ -119,6 +119,23 @@ class Tracer:
         return self.process.communicate(timeout=PATIENCE_S)
 
 
+class NoTracer:
+    """What a turn gives when nothing differs: the noise."""
+    name, seen, where = "no tracer", None, None
+
+    def start(self):
+        pass
+
+    def stop(self):
+        pass
+
+    def cpu_ns(self):
+        return 0
+
+    def memory_mib(self):
+        return 0
+
+
 class Giltrace(Tracer):
     """`whom`: -p PID or --all."""
 

@@ -21,6 +21,7 @@ TITLES = {
     "release": "2 threads that hash 64 KiB at a time without the lock, as NumPy would",
     "idle-64": "64 mostly idle threads",
     "idle-1000": "1000 mostly idle threads",
+    "herd-1000": "1000 threads that wake up 20 times a second each: as much as the lock can take",
     "processes-50": "50 light processes of 2 threads each",
 }
 # What other benchmarks ask for: a thread that writes, all others take the lock once in 10 s; nothing that takes it.
@@ -59,9 +60,13 @@ def nap():
     return 1
 
 
-def idle():
-    time.sleep(0.05)
+def idle(period=0.05):
+    time.sleep(period)
     return 1
+
+
+def idle_long():
+    return idle(1)
 
 
 def rarely():
@@ -119,7 +124,7 @@ def start(name):
     elif kind == "rest":
         steps = []
     else:
-        steps = [idle] * int(count)
+        steps = [idle_long if name == "idle-1000" else idle] * int(count)
     if len(steps) > 8:
         threading.stack_size(65536)
     start_all(steps)

@@ -3,6 +3,7 @@
 and then, as it stands in Debian 12, only where no symbol covers the number, which it uses as an offset in the file as it
 is. Where one does, it has to do with the functions' entries and take_gil's return, if it can find them."""
 import re
+import signal
 import subprocess
 
 from turns import Tracer
@@ -10,21 +11,23 @@ from turns import Tracer
 from .case import LeftOut
 
 NAME = "bpftrace"
+# Not in BEGIN, which is before it attaches the others.
+READY = """
+interval:ms:50 /!@ready/ { @ready = 1; printf("attached\\n"); }
+"""
 ON_SITES = """
-BEGIN { printf("attached\\n"); }
 %(blocked)s { if (@since[tid]) { @failed = count(); } else { @since[tid] = nsecs; } }
 %(acquired)s { if (@since[tid]) { @wait = hist(nsecs - @since[tid]); delete(@since[tid]); } @taken[tid] = nsecs; }
 %(released)s { if (@taken[tid]) { @hold = hist(nsecs - @taken[tid]); delete(@taken[tid]); } }
-END { clear(@since); clear(@taken); }
-"""
+END { clear(@since); clear(@taken); clear(@ready); }
+""" + READY
 ON_FUNCTIONS = """
-BEGIN { printf("attached\\n"); }
 uprobe:%(libc)s:pthread_cond_timedwait { @failed[tid] = count(); }
 uprobe:%(file)s:take_gil { @since[tid] = nsecs; }
 uretprobe:%(file)s:take_gil { if (@since[tid]) { @wait = hist(nsecs - @since[tid]); } @taken[tid] = nsecs; }
 uprobe:%(file)s:drop_gil { if (@taken[tid]) { @hold = hist(nsecs - @taken[tid]); delete(@taken[tid]); } }
-END { clear(@since); clear(@taken); clear(@failed); }
-"""
+END { clear(@since); clear(@taken); clear(@failed); clear(@ready); }
+""" + READY
 
 
 def symbols_of(file):
@@ -55,9 +58,22 @@ def holds_seen(out, _errors):
     return sum(map(int, re.findall(r"[)\]] +(\d+) \|", rows.group(1)))) if rows else 0
 
 
+class Bpftrace(Tracer):
+    def stop(self):
+        """0.17 at times overhears a signal."""
+        for _ in range(5):
+            self.process.send_signal(signal.SIGINT)
+            try:
+                return self.process.communicate(timeout=4)
+            except subprocess.TimeoutExpired:
+                pass
+        self.process.kill()
+        return self.process.communicate()
+
+
 def make(case):
     program = case.need(NAME, "bpftrace")
     whom = [] if case.is_many else ["-p", str(case.pid)]
     where, script = script_for(case)
-    return Tracer(NAME, [program, "--unsafe", "-B", "line", *whom, "-e", script], ("stdout", "attached"), holds_seen,
-                  where)
+    return Bpftrace(NAME, [program, "--unsafe", "-B", "line", *whom, "-e", script], ("stdout", "attached"), holds_seen,
+                    where)

@@ -30,6 +30,9 @@ class Case:
         self.sites = {}
         for event, address, offset in re.findall(r"^  (\w+) +(0x\w+) +(0x\w+) ", text, re.M):
             self.sites.setdefault(event, []).append((address, offset))
+        # As the target itself would call it: in a chroot that is another path.
+        root = os.readlink("/proc/%d/root" % self.pid)
+        self.inner_file = "/" + os.path.relpath(self.file, root)
         self.undo = contextlib.ExitStack()
 
     def offsets(self, *events):

@@ -34,6 +34,7 @@ def make(case):
     if subprocess.run(["/usr/bin/python3", "-c", "import bcc"], capture_output=True).returncode:
         raise LeftOut(NAME, "not installed")
     sites = ["%s=%s" % (event, ",".join(case.addresses(event))) for event in ("blocked", "acquired", "released")]
-    pid = "0" if case.is_many else str(case.pid)
-    return Tracer(NAME, ["/usr/bin/python3", SCRIPT, pid, case.file, *sites], ("stdout", "attached"),
+    # With a pid it looks for the file where that process would.
+    whom = ["0", case.file] if case.is_many else [str(case.pid), case.inner_file]
+    return Tracer(NAME, ["/usr/bin/python3", SCRIPT, *whom, *sites], ("stdout", "attached"),
                   lambda out, _: int((re.search(r"^hold (\d+)", out, re.M) or ["", 0])[1]), environment=headers(case))

@@ -4,8 +4,9 @@ long each time, nor who waited. The one of Python 3.15 needs a target of the sam
 does it, and there /proc must be mounted."""
 import os
 import re
+import time
 
-from turns import Tracer
+from turns import PATIENCE_S, Tracer
 
 from .case import LeftOut
 
@@ -26,6 +27,29 @@ def make_python(case):
                   environment={"LC_ALL": "C"})
 
 
+class Austin(Tracer):
+    """It has found the interpreter once there are samples in its file."""
+
+    def __init__(self, case, program):
+        self.out = os.path.join(case.scratch, "austin.out")
+        super().__init__(AUSTIN, [program, "-o", self.out, "-p", str(case.pid)], None, lambda seen: seen)
+
+    def is_ready(self):
+        until = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None and time.monotonic() < until:
+            if os.path.exists(self.out) and os.path.getsize(self.out):
+                return True
+            time.sleep(0.02)
+        return False
+
+    def stop(self):
+        super().stop()
+        with open(self.out, "rb") as file:
+            seen = sum(1 for _ in file)
+        os.unlink(self.out)
+        return (seen,)
+
+
 def make_austin(case):
     """It tells nothing about the GIL, but is the lightest of its kind."""
-    return Tracer(AUSTIN, [case.need(AUSTIN, "austin", one_process=True), "-o", "/dev/null", "-p", str(case.pid)], 1.0)
+    return Austin(case, case.need(AUSTIN, "austin", one_process=True))
