@@ -20,7 +20,6 @@ from chroots import enter_namespace, find_python
 from turns import Giltrace, NotStarted, NoTracer, Target, Traced
 
 PYTHONS = ["system", "forky 3.15"]
-MANY_FILES = 1 << 17  # perf: one for each event, thread and CPU
 SHORT = ["write-1", "cpu-2", "http"]
 
 
@@ -75,15 +74,19 @@ def measure(options, target, tracers, left_out):
     return {name: found for name, found in figures.items() if found}, rates
 
 
-def bench(options, python, name):
+def bench(options, python, name, started):
+    """`started`: which tracers did, with this interpreter; what failed with the first workload is tried no more."""
     target = Target(python, name)
     case = competitors.Case(options.build, target)
     with case.undo:
         try:
             tracers, left_out = tracers_for(case, options.budget)
+            left_out.update({name: reason for name, reason in started.items() if reason})
             figures, rates = measure(options, target, tracers, left_out)
         finally:
             target.end()
+    for tracer in tracers:
+        started.setdefault(tracer.name, left_out.get(tracer.name))
     return {"title": workloads.TITLES[name], "version": case.version, "units_per_s": rates, "tracers": figures,
             "left_out": left_out, "where": {tracer.name: tracer.where for tracer in tracers if tracer.where}}
 
@@ -101,7 +104,8 @@ def main():
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-compare.json)")
     options = parser.parse_args()
     enter_namespace()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (MANY_FILES, MANY_FILES))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # perf takes one for each event, thread and CPU
     options.rounds = options.rounds or (2 if options.short else 7)
     options.seconds = options.seconds or (0.5 if options.short else 1)
     out = options.out or os.path.join(options.build, "bench-compare.json")
@@ -112,9 +116,9 @@ def main():
         if not python:
             print("%s is left out: it is not installed (tests/fetch-pythons.sh has those of other releases)" % name)
             continue
-        found = results["pythons"][name] = {}
+        found, started = results["pythons"].setdefault(name, {}), {}
         for workload in options.workload or (SHORT if options.short else workloads.TITLES):
-            found[workload] = bench(options, python, workload)
+            found[workload] = bench(options, python, workload, started)
             compare_table.show(found[workload])
             with open(out, "w", encoding="utf-8") as file:
                 json.dump(results, file, indent=1)

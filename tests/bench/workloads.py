@@ -5,6 +5,7 @@ that it reads how much was done. workloads.py NAME"""
 import hashlib
 import mmap
 import os
+import random
 import socket
 import struct
 import sys
@@ -61,7 +62,7 @@ def nap():
 
 
 def idle(period=0.05):
-    time.sleep(period)
+    time.sleep(random.uniform(0, 2 * period))  # not all at once
     return 1
 
 
