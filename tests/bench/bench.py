@@ -90,10 +90,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--python", action="append", help="repeatable; by default the system's python3")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--short", action="store_true", help="2 rounds")
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--batches", type=int, default=9, help="of a turn")
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench.json)")
     options = parser.parse_args()
+    options.rounds = options.rounds or (2 if options.short else 7)
     results = {}
     for python in options.python or default_pythons():
         options.python = python

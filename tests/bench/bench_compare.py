@@ -17,7 +17,7 @@ import compare_table
 import competitors
 import workloads
 from chroots import enter_namespace, find_python
-from turns import Giltrace, NotStarted, NoTracer, Target, Traced
+from turns import Giltrace, NotStarted, NoTracer, Target, Traced, warn_if_busy
 
 PYTHONS = ["system", "forky 3.15"]
 SHORT = ["write-1", "cpu-2", "http"]
@@ -104,6 +104,7 @@ def main():
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-compare.json)")
     options = parser.parse_args()
     enter_namespace()
+    warn_if_busy()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # perf takes one for each event, thread and CPU
     options.rounds = options.rounds or (2 if options.short else 7)

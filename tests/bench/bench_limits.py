@@ -13,7 +13,7 @@ import subprocess
 
 import start_stop
 from chroots import find_python
-from turns import Giltrace, Target, Traced, memory_mib, spread
+from turns import Giltrace, Target, Traced, memory_mib, spread, warn_if_busy
 
 CROWDS = ("crowd-2", "crowd-1000")
 
@@ -157,6 +157,7 @@ def main():
     options.giltrace = os.path.join(options.build, "bin/giltrace")
     options.rounds = options.rounds or (2 if options.short else 7)
     options.seconds = options.seconds or (0.5 if options.short else 1)
+    warn_if_busy()
     print("\ngiltrace's limits, %s: median [least - most] of %d" % (options.python, options.rounds))
     results = {part.__name__: part(options) for part in PARTS if not options.only or part.__name__ in options.only}
     with open(options.out or os.path.join(options.build, "bench-limits.json"), "w", encoding="utf-8") as file:

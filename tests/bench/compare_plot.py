@@ -11,7 +11,7 @@ import sys
 from xml.sax.saxutils import escape
 
 COLUMNS, MARGIN, TOP = 2, 24, 96
-PANEL, LABEL, PLOT = 560, 206, 268  # widths; the rest of a panel is for figures
+PANEL, LABEL, PLOT = 600, 234, 280  # widths; the rest of a panel is for figures
 HEAD, ROW, FOOT = 34, 19, 34
 LOWEST, TICKS = -10, (-10, -1, 0, 1, 10, 100, 1000, 10000)
 OURS, OTHERS, NONE = "#0b62b0", "#b3470b", "#6b7280"
@@ -57,7 +57,7 @@ def row(at, x, y, name, figures):
             text(x + PANEL - 20, y + 4, words(middle), "value end", fill)]
 
 
-def wrap(title, most=76):
+def wrap(title, most=78):
     return title if len(title) <= most else title[:title.rfind(" ", 0, most)] + " ..."
 
 
@@ -69,10 +69,10 @@ def panel(x, y, result, highest):
         return x + LABEL + (position(min(max(value, LOWEST), highest)) - position(LOWEST)) * scale
 
     bottom = y + HEAD + ROW * len(tracers)
-    noise = tracers.get("no tracer", {}).get("added_pct", [0])
+    noise = max(map(abs, tracers.get("no tracer", {}).get("added_pct", [0])))
     out = [text(x, y + 14, wrap(result["title"]), "panel"),
            '<rect class="noise" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>'
-           % (at(min(noise)), y + HEAD - 8, max(at(max(noise)) - at(min(noise)), 1), bottom - y - HEAD + 6)]
+           % (at(-noise), y + HEAD - 8, at(noise) - at(-noise), bottom - y - HEAD + 6)]
     for tick in TICKS:
         if tick <= highest:
             out += [line(at(tick), y + HEAD - 8, at(tick), bottom - 2, 'class="%s"' % ("zero" if tick == 0 else "grid")),
@@ -96,7 +96,7 @@ def draw(workloads, kernel, cpus):
     version = results[0]["version"].replace("cpython", "CPython")
     head = [text(MARGIN, 32, "What a tracer adds to a unit of the target's work", "title"),
             text(MARGIN, 54, "%s, Linux %s, %d CPUs. Time added in %%: dot: median of paired rounds; bar: least to most; grey "
-                 "band: with no tracer at all." % (version, kernel, cpus), "note"),
+                 "band: as far from 0 as it was with no tracer." % (version, kernel, cpus), "note"),
             text(MARGIN, 72, "Ring: CPU time added to the target. The axis is logarithmic beyond 1 %; what is left of it is "
                  "noise.", "note")]
     return "\n".join(['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">'

@@ -36,6 +36,12 @@ def spread(values, digits=2, width=0):
     return "%*.*f [%.*f - %.*f]" % (width, digits, statistics.median(values), digits, min(values), digits, max(values))
 
 
+def warn_if_busy():
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print("The machine is busy (load %.1f before the first turn): expect noise." % load)
+
+
 class Target:
     """A process that runs one of workloads.py. The program is given as text: a target may run in a chroot."""
 
