@@ -50,6 +50,14 @@ def note(figures, tracer, turn, before, after):
         figures.setdefault(key, []).append(value)
 
 
+def trace(target, tracer, seconds):
+    """Tried twice: once in many times an attach fails for no reason of the tracer's."""
+    try:
+        return Traced(target, tracer, seconds)
+    except NotStarted:
+        return Traced(target, tracer, seconds)
+
+
 def measure(options, target, tracers, left_out):
     """The raw figures of each tracer, by name, and the work a second without any."""
     figures, rates = {tracer.name: {} for tracer in tracers}, []
@@ -61,7 +69,7 @@ def measure(options, target, tracers, left_out):
             if sys.stderr.isatty():
                 print("\r\033[Kround %d of %d: %s" % (number + 1, options.rounds, tracer.name), end="", file=sys.stderr)
             try:
-                turn = Traced(target, tracer, options.seconds)
+                turn = trace(target, tracer, options.seconds)
             except NotStarted as error:
                 left_out[tracer.name] = "did not start: %s" % error
                 continue
