@@ -54,7 +54,7 @@ def bench_cycle(options):
     finally:
         target.end()
         print("\r", end="", file=sys.stderr)
-    print(f"os.write loop of one thread, {options.python}: a GIL cycle takes {statistics.median(plain):.0f} ns untraced")
+    print(f"os.write loop of one thread, {options.python}: {statistics.median(plain):.0f} ns a GIL cycle untraced")
     print("ns added to a cycle: median [least - most] of", options.rounds, "paired rounds")
     for name, values in added.items():
         print(f"  {name:26} {spread(values, 0, 8)}")
@@ -62,19 +62,21 @@ def bench_cycle(options):
     floor = statistics.median(added["two empty probes"])
     print(f"  giltrace / two empty probes: {exact / floor:.2f}")
     if "bpftrace" in added:
-        print(f"  giltrace / bpftrace:         {exact / statistics.median(added['bpftrace']):.2f}  (limit: 0.5; bpftrace on "
-              f"{tracers[-1].where})")
+        print(f"  giltrace / bpftrace:         {exact / statistics.median(added['bpftrace']):.2f}  "
+              f"(limit: 0.5; bpftrace on {tracers[-1].where})")
     return {"plain_ns": plain, "added_ns": added}
 
 
 def bench_start(options):
     target = Target(options.python, "write-1")
     try:
-        figures = start_stop.measure(os.path.join(options.build, "bin/giltrace"), ["-p", str(target.pid)], options.rounds)
+        figures = start_stop.measure(os.path.join(options.build, "bin/giltrace"), ["-p", str(target.pid)],
+                                     options.rounds)
     finally:
         target.end()
     print(f"\ngiltrace on {options.python}, {options.rounds} runs: median [least - most]")
-    print(f"  from its start to the first event, ms  {spread(figures['start_ms'], 0, 8)}  (limit: {options.start_limit})")
+    print(f"  from its start to the first event, ms  {spread(figures['start_ms'], 0, 8)}  "
+          f"(limit: {options.start_limit})")
     print(f"  from the end of the trace to gone, ms  {spread(figures['end_ms'], 0, 8)}  (limit: 100)")
     print(f"  resident memory at most, MiB           {max(figures['memory_mib']):8.1f}  (limit: 20)")
     return figures

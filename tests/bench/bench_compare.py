@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """giltrace beside what else looks at a global interpreter lock: what each costs a target, by workload, in the same run.
 
-Each workload counts its own work. In a round the tracers take turns, each between two turns without any, which it is held
-against; each round begins with another tracer. So what else the machine does meets all alike, and the tracer that is none
-shows how much that is. What is not at hand is left out by name. Prints a table for each workload; the raw figures go to a
-JSON file and a plot of them beside it."""
+Each workload counts its own work. In a round the tracers take turns, each between two turns without any, which it is
+held against; each round begins with another tracer. So what else the machine does meets all alike, and the tracer that
+is none shows how much that is. What is not at hand is left out by name. Prints a table for each workload; the raw
+figures go to a JSON file and a plot of them beside it."""
 import argparse
 import json
 import os
@@ -25,8 +25,8 @@ SHORT = ["write-1", "cpu-2", "http"]
 
 def tracers_for(case, budget):
     whom = ["--all"] if case.is_many else ["-p", str(case.pid)]
-    ours = [NoTracer()] + [Giltrace(case.giltrace, whom, *options)
-                           for options in (["--probes=all"], ["--probes=waits"], ["--probes=auto", "--budget=%g" % budget])]
+    levels = ["--probes=all"], ["--probes=waits"], ["--probes=auto", "--budget=%g" % budget]
+    ours = [NoTracer()] + [Giltrace(case.giltrace, whom, *level) for level in levels]
     others, left_out = competitors.all_for(case)
     return ours + others, left_out
 
@@ -112,6 +112,7 @@ def main():
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-compare.json)")
     options = parser.parse_args()
     enter_namespace()
+    sys.stdout.reconfigure(line_buffering=True)
     warn_if_busy()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # perf takes one for each event, thread and CPU

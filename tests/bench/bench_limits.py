@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""giltrace's own limits, measured: what a cycle costs with many threads, what is lost at the highest rate, start and stop
-with 50 processes, the memory of the kernel's maps, and what the tracer itself takes. Each figure is printed with its limit,
-and none is judged: on a busy machine that would be chance. The raw figures go to a JSON file."""
+"""giltrace's own limits, measured: what a cycle costs with many threads, what is lost at the highest rate, start and
+stop with 50 processes, the memory of the kernel's maps, and what the tracer itself takes. Each figure is printed with
+its limit, and none is judged: on a busy machine that would be chance. The raw figures go to a JSON file."""
 import argparse
 import contextlib
 import json
@@ -28,6 +28,10 @@ class Targets(contextlib.ExitStack):
         return found
 
 
+def giltrace(options, target, *how):
+    return Giltrace(options.giltrace, ["-p", str(target.pid)], *how)
+
+
 def run_only(target, others):
     for other in others:
         os.kill(other.pid, signal.SIGSTOP)
@@ -47,7 +51,7 @@ def many_threads(options):
             for name, target in zip(CROWDS, crowds):
                 run_only(target, [other for other in crowds if other is not target])
                 before = target.work(options.seconds)
-                turn = Traced(target, Giltrace(options.giltrace, ["-p", str(target.pid)], "--probes=all"), options.seconds)
+                turn = Traced(target, giltrace(options, target, "--probes=all"), options.seconds)
                 after = target.work(options.seconds)
                 added[name].append(1e9 / turn.rate - 1e9 / ((before + after) / 2))
     few, many = (added[name] for name in CROWDS)
@@ -86,8 +90,8 @@ def at_rest(options):
         for level in ("all", "waits", "auto"):
             found[level] = []
             for _ in range(options.rounds):
-                found[level].append(Traced(target, Giltrace(options.giltrace, ["-p", str(target.pid)], "--probes=" + level),
-                                           2 * options.seconds).cpu_pct)
+                turn = Traced(target, giltrace(options, target, "--probes=" + level), 2 * options.seconds)
+                found[level].append(turn.cpu_pct)
             say("the tracer's CPU at rest, --probes=%s, %%" % level, found[level], 1, 2)
     return found
 
@@ -129,7 +133,7 @@ def kernel_memory(options):
         for how in ([], ["--max-threads=%d" % threads]):
             with Targets() as targets:
                 target, = targets.start(options.python, "idle-%d" % threads)
-                tracer = Giltrace(options.giltrace, ["-p", str(target.pid)], *how)
+                tracer = giltrace(options, target, *how)
                 tracer.start()
                 names, sizes = map_names(), maps_mib(tracer.process.pid)
                 maps = {names[number]: size for number, size in sizes.items()}
@@ -150,7 +154,7 @@ def main():
     parser.add_argument("--short", action="store_true", help="2 rounds of short turns")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of a turn (1)")
-    parser.add_argument("--only", action="append", choices=[part.__name__ for part in PARTS], help="repeatable; else all")
+    parser.add_argument("--only", action="append", choices=[part.__name__ for part in PARTS], help="repeatable")
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-limits.json)")
     options = parser.parse_args()
     options.python = find_python(options.python)

@@ -19,11 +19,12 @@ def find_python(name):
 
 def enter_namespace():
     """Starts this program anew in a mount namespace of its own, so that what is mounted goes with it."""
-    roots = {os.path.join(pythons.CACHE, release) for name, release in pythons.RELEASES.items() if name in pythons.CACHED}
+    roots = {os.path.join(pythons.CACHE, release) for name, release in pythons.RELEASES.items()
+             if name in pythons.CACHED}
     if not roots:
         return
     if MARK not in os.environ:
         os.environ[MARK] = "1"
         os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
     for root in sorted(roots):
-        subprocess.run(["mount", "-t", "proc", "proc", os.path.join(root, "proc")], check=True)
+        subprocess.run(["mount", "-t", "proc", "proc", os.path.join(root, "proc")])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A picture of what bench_compare.py measured, one for each interpreter: a panel for each workload, in it a row for each
-tracer, on an axis that is straight around 0 and logarithmic beyond. compare_plot.py FILE.json [OUT.svg]"""
+"""A picture of what bench_compare.py measured, one for each interpreter: a panel for each workload, in it a row for
+each tracer, on an axis that is straight around 0 and logarithmic beyond. compare_plot.py FILE.json [OUT.svg]"""
 import json
 import math
 import os
@@ -75,7 +75,7 @@ def panel(x, y, result, highest):
            % (at(-noise), y + HEAD - 8, at(noise) - at(-noise), bottom - y - HEAD + 6)]
     for tick in TICKS:
         if tick <= highest:
-            out += [line(at(tick), y + HEAD - 8, at(tick), bottom - 2, 'class="%s"' % ("zero" if tick == 0 else "grid")),
+            out += [line(at(tick), y + HEAD - 8, at(tick), bottom - 2, 'class="%s"' % ("grid" if tick else "zero")),
                     text(at(tick), bottom + 11, ("%d" % tick).replace("-", "\N{MINUS SIGN}"), "tick middle")]
     for number, (name, figures) in enumerate(tracers.items()):
         out += row(at, x, y + HEAD + ROW * number + 2, name, figures)
@@ -95,13 +95,13 @@ def draw(workloads, kernel, cpus):
     width = MARGIN + min(COLUMNS, len(results)) * (PANEL + MARGIN)
     version = results[0]["version"].replace("cpython", "CPython")
     head = [text(MARGIN, 32, "What a tracer adds to a unit of the target's work", "title"),
-            text(MARGIN, 54, "%s, Linux %s, %d CPUs. Time added in %%: dot: median of paired rounds; bar: least to most; grey "
-                 "band: as far from 0 as it was with no tracer." % (version, kernel, cpus), "note"),
-            text(MARGIN, 72, "Ring: CPU time added to the target. The axis is logarithmic beyond 1 %; what is left of it is "
-                 "noise.", "note")]
-    return "\n".join(['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">'
-                      % (width, y, width, y), "<style>%s</style>" % STYLE, '<rect width="100%" height="100%" fill="#fff"/>',
-                      *head, *body, "</svg>"]) + "\n"
+            text(MARGIN, 54, "%s, Linux %s, %d CPUs. Time added in %%: dot: median of paired rounds; bar: least to "
+                 "most; grey band: as far from 0 as it was with no tracer." % (version, kernel, cpus), "note"),
+            text(MARGIN, 72, "Ring: CPU time added to the target. The axis is logarithmic beyond 1 %; what is left of "
+                 "0 is noise.", "note")]
+    frame = '<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">' % (width, y, width, y)
+    return "\n".join([frame, "<style>%s</style>" % STYLE, '<rect width="100%" height="100%" fill="#fff"/>', *head,
+                      *body, "</svg>"]) + "\n"
 
 
 def write(results, path):

@@ -35,7 +35,8 @@ def count(figures):
 
 def show(result):
     tracers = result["tracers"]
-    print("\n%s; %s, %.4g units a second" % (result["title"], result["version"], statistics.median(result["units_per_s"])))
+    rate = statistics.median(result["units_per_s"])
+    print("\n%s; %s, %.4g units a second" % (result["title"], result["version"], rate))
     print(ROW % ("", "time added, %", "ratio", "CPU time added, %", "tracer", "MiB", "start", "stop", "seen"))
     print(ROW % ("", "to a unit of work", "", "to a unit of work", "CPU, %", "", "s", "s", "events"))
     for name, figures in tracers.items():

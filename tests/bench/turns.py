@@ -77,9 +77,9 @@ class Target:
 
 
 class Tracer:
-    """A tracer process. `ready`: the stream, or a file descriptor, and the text by which it says that its probes are in;
-    or after how many seconds they are if it says nothing. `seen` takes from what it printed how many events it saw; `where` its
-    probes are, if not on the call sites."""
+    """A tracer process. `ready`: the stream, or a file descriptor, and the text by which it says that its probes are
+    in; or after how many seconds they are if it says nothing. `seen` takes from what it printed how many events it saw;
+    `where` its probes are, if not on the call sites."""
     keywords = {}
 
     def __init__(self, name, arguments, ready, seen=None, where=None, environment=None):
@@ -155,8 +155,8 @@ class Giltrace(Tracer):
 
 
 class Traced:
-    """One turn with a tracer: the target's rate and CPU a unit, the tracer's CPU in % and MiB, how long it took to begin
-    and to go, and what it said."""
+    """One turn with a tracer: the target's rate and CPU a unit, the tracer's CPU in % and MiB, how long it took to
+    begin and to go, and what it said."""
 
     def __init__(self, target, tracer, seconds):
         begun = time.monotonic()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Programs whose speed is measured: each counts its own work. Says its pid, and those of its children, then for each line
-that it reads how much was done. workloads.py NAME"""
+"""Programs whose speed is measured: each counts its own work. Says its pid, and those of its children, then for each
+line that it reads how much was done. workloads.py NAME"""
 import hashlib
 import mmap
 import os

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""bpftrace on the call sites: waits, failed attempts and holds. What is no function's entry it takes only with --unsafe,
-and then, as it stands in Debian 12, only where no symbol covers the number, which it uses as an offset in the file as it
-is. Where one does, it has to do with the functions' entries and take_gil's return, if it can find them."""
+"""bpftrace on the call sites: waits, failed attempts and holds. What is no function's entry it takes only with
+--unsafe, and then, as it stands in Debian 12, only where no symbol covers the number, which it uses as an offset in the
+file as it is. Where one does, it has to do with the functions' entries and take_gil's return, if it can find them."""
 import re
 import signal
 import subprocess

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""perf with uprobes on the call sites. `record` writes each hit to a file, from which waits and holds could be told later;
-`stat` only counts them."""
+"""perf with uprobes on the call sites. `record` writes each hit to a file, from which waits and holds could be told
+later; `stat` only counts them."""
 import os
 import re
 import subprocess

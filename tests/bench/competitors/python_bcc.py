@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""BCC from Python, as the scripts do that look at the GIL with it: a program in C that is compiled at each start, probes on
-the call sites, histograms in the kernel. It needs headers of a kernel; any will do, for nothing of the kernel is read."""
+"""BCC from Python, as the scripts do that look at the GIL with it: a program in C that is compiled at each start,
+probes on the call sites, histograms in the kernel. It needs headers of a kernel; any will do, for nothing of the kernel
+is read."""
 import glob
 import os
 import re

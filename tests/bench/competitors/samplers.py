@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Sampling profilers: they look at the target's memory now and then, and so tell who had the lock how often, not for how
-long each time, nor who waited. The one of Python 3.15 needs a target of the same version; where that runs in a chroot, so
-does it, and there /proc must be mounted."""
+"""Sampling profilers: they look at the target's memory now and then, and so tell who had the lock how often, not for
+how long each time, nor who waited. The one of Python 3.15 needs a target of the same version; where that runs in a
+chroot, so does it, and there /proc must be mounted."""
 import os
 import re
 import time
@@ -22,7 +22,7 @@ def make_python(case):
     if root != "/" and not os.path.exists(os.path.join(root, "proc/self")):
         raise LeftOut(PYTHON, "no /proc in " + root)
     python = "/" + os.path.relpath(os.path.realpath("/proc/%d/exe" % case.pid), root)
-    command = ["chroot", root, python, "-m", "profiling.sampling", "attach", "--all-threads", "--mode=gil", str(case.pid)]
+    command = ["chroot", root, python, "-m", "profiling.sampling", "attach", "-a", "--mode=gil", str(case.pid)]
     return Tracer(PYTHON, command, 1.0, lambda out, _: int((re.search(r"Captured (\d+)", out) or ["", 0])[1]),
                   environment={"LC_ALL": "C"})
 
