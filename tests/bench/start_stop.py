@@ -17,7 +17,8 @@ def measure(giltrace, whom, rounds):
     starts, ends, memory = [], [], []
     for _ in range(rounds):
         begun = now_ns()
-        tracer = subprocess.Popen([giltrace, *whom, "--json"], stdout=subprocess.PIPE, text=True)
+        tracer = subprocess.Popen([giltrace, *whom, "--json"], stdout=subprocess.PIPE, text=True,
+                                  preexec_fn=turns.heed_interrupts)
         time.sleep(0.5)
         memory.append(turns.memory_mib(tracer.pid))
         tracer.send_signal(signal.SIGINT)

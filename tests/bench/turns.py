@@ -76,6 +76,11 @@ class Target:
         self.process.wait()
 
 
+def heed_interrupts():
+    """Which a shell has its background jobs ignore, and those that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Tracer:
     """A tracer process. `ready`: the stream, or a file descriptor, and the text by which it says that its probes are
     in; or after how many seconds they are if it says nothing. `seen` takes from what it printed how many events it saw;
@@ -88,7 +93,8 @@ class Tracer:
 
     def start(self):
         self.process = subprocess.Popen(self.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, env=self.environment, **self.keywords)
+                                        stderr=subprocess.PIPE, text=True, env=self.environment,
+                                        preexec_fn=heed_interrupts, **self.keywords)
         self.said = ""
         if not self.is_ready():
             self.process.kill()
@@ -122,7 +128,11 @@ class Tracer:
     def stop(self):
         """What it printed, on both streams."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.communicate(timeout=PATIENCE_S)
+        try:
+            return self.process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.communicate()
 
 
 class NoTracer:
