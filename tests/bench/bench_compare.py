@@ -51,7 +51,7 @@ def note(figures, tracer, turn, before, after):
 
 
 def trace(target, tracer, seconds):
-    """Tried twice: once in many times an attach fails for no reason of the tracer's."""
+    """Tried twice: BCC once failed to attach where it did before and after; why is not known."""
     try:
         return Traced(target, tracer, seconds)
     except NotStarted:
