@@ -25,8 +25,8 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What the end-to-end tests run beside the interpreters.
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
-.PHONY: all deps test demo bench bench-budget install asan tsan fuzz fuzz-locator fuzz-toygil \
-	fuzz-fail-if format clean unit-programs
+.PHONY: all deps test demo bench bench-compare bench-limits bench-programs bench-budget install asan tsan \
+	fuzz fuzz-locator fuzz-toygil fuzz-fail-if format clean unit-programs
 .SECONDARY:
 
 all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(E2E_PROGRAMS) $(BUILD)/fabricated
@@ -171,12 +171,25 @@ demo: deps
 	$(MAKE) all
 	$(SUDO) $(BUILD)/bin/giltrace -- $(BUILD)/bin/toygil --threads=2 --duration=3 mixed
 
-# What tracing costs, as ratios measured in one run.
-bench:
-	sh tests/install-deps.sh test
-	$(MAKE) all $(BUILD)/bench/empty_probes
+# What tracing costs, as ratios measured in one run, and beside other tracers: more than an hour.
+# `make bench BENCH=--short` is a look at it in some minutes, good for no figure.
+bench: bench-programs
+	python3 tests/bench/bench_compare.py --build $(BUILD) $(BENCH)
+	python3 tests/bench/bench_limits.py --build $(BUILD) $(BENCH)
 	python3 tests/bench/bench.py --build $(BUILD) $(BENCH)
-	python3 tests/bench/bench_stacks.py --build $(BUILD)
+	python3 tests/bench/bench_stacks.py --build $(BUILD) $(BENCH)
+
+# Beside bpftrace, perf, BCC and sampling profilers, by workload: tables, BUILD/bench-compare.json and plots of it.
+bench-compare: bench-programs
+	python3 tests/bench/bench_compare.py --build $(BUILD) $(BENCH)
+
+# Many threads, the highest rate, 50 processes, memory, rest.
+bench-limits: bench-programs
+	python3 tests/bench/bench_limits.py --build $(BUILD) $(BENCH)
+
+bench-programs:
+	sh tests/install-deps.sh bench
+	$(MAKE) all $(BUILD)/bench/empty_probes
 
 # What --probes=auto costs, by workload and budget: about half an hour.
 bench-budget: all

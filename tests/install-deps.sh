@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing to build and test giltrace on Debian or Ubuntu. Does nothing when all is there.
 # With the argument "test" also what some tests use beside, where there is such a package: without it they are skipped.
-# With "fuzz" also clang's fuzzing runtime.
+# With "bench" also what the benchmarks hold giltrace against. With "fuzz" also clang's fuzzing runtime.
 set -eu
 
 packages="make gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev libdw-dev zlib1g-dev libcapstone-dev libjansson-dev
@@ -12,6 +12,8 @@ if ! apt-cache show bpftool >/dev/null 2>&1 && apt-cache show linux-tools-common
 	packages=$(echo "$packages" | sed 's/bpftool/linux-tools-common/')
 fi
 [ "${1:-}" != test ] || optional="bpftrace chromium golang-go fish man-db mandoc zsh"
+[ "${1:-}" != bench ] || optional="bpftrace linux-perf python3-bpfcc austin"
+[ "${1:-}" != bench ] || optional="$optional linux-headers-$(dpkg --print-architecture)" # for BCC, which compiles
 [ "${1:-}" != fuzz ] || packages="$packages libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 
 is_installed() {

@@ -12,9 +12,10 @@ import argparse
 import json
 import os
 import signal
-import statistics
 import subprocess
 import time
+
+from turns import spread
 
 DEPTHS = (8, 16, 24, 48)
 SECONDS = 1.5
@@ -76,32 +77,30 @@ def measure_depth(giltrace, python, depth, rounds):
     return figures
 
 
-def spread(values):
-    return "%5.1f  [%.1f - %.1f]" % (statistics.median(values), min(values), max(values))
-
-
 def show(depth, figures):
     print("%d frames: us, median [least - most]" % depth)
     for kind in KINDS:
         taken, looks = zip(*figures[kind])
-        print("  --stacks=%-8s all probes of a wait %s" % (kind, spread(taken)) +
-              ("" if kind == "none" else "   the waiter's look %s (limit: %d)" % (spread(looks), LIMIT_US)))
+        print("  --stacks=%-8s all probes of a wait %s" % (kind, spread(taken, 1, 5)) +
+              ("" if kind == "none" else "   the waiter's look %s (limit: %d)" % (spread(looks, 1, 5), LIMIT_US)))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--python", default="/usr/bin/python3")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--short", action="store_true", help="2 rounds with a depth of 16")
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--depth", type=int, action="append", help="repeatable; by default %s" % (DEPTHS,))
     options = parser.parse_args()
+    options.rounds = options.rounds or (2 if options.short else 5)
     with open(SWITCH, encoding="ascii") as file:
         before = file.read()
     try:
         with open(SWITCH, "w", encoding="ascii") as file:
             file.write("1")
         print("\nStacks of a contended wait, %s" % options.python)
-        for depth in options.depth or DEPTHS:
+        for depth in options.depth or ([16] if options.short else DEPTHS):
             show(depth, measure_depth(os.path.join(options.build, "bin/giltrace"), options.python, depth,
                                       options.rounds))
     finally:
