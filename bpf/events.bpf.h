@@ -100,9 +100,9 @@ __attribute__((noinline)) int charge_pair(__u32 slot, __u64 stack, __u64 ns, __u
 			return 0;
 		}
 	}
-	pair->waits += (__u32)holder_waits; /* only the waiter writes its pairs */
-	pair->wait_ns += ns;
-	pair->wall_ns += wall_ns;
+	pair->waits += thread->wait_weight * (__u64)(__u32)holder_waits; /* only the waiter writes its pairs */
+	pair->wait_ns += thread->wait_weight * ns;
+	pair->wall_ns += thread->wait_weight * wall_ns;
 	return 0;
 }
 
@@ -228,15 +228,21 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	struct thread *thread = hit->thread;
 	__u32 holder = find_holder(hit->lock, address, hit->tgid);
 	bool looked = !ctx && thread->taking_ns;
+	__u32 weight = wait_weight_at(hit->lock, hit->now);
 	__u64 stack;
 
+	if (!wanted_since(hit->lock, thread, hit->now)) {
+		if (!weight || (wait_windows && thread->old_wait == wait_window))
+			return;
+		thread->wait_window = wait_window;
+	}
 	if (looked && thread->taking_stack && hit->now < thread->taking_ns + SHORT_NS)
 		stack = thread->taking_stack;
 	else if (is_fresh(hit, holder))
 		stack = thread->attempt_stack;
 	else
 		stack = look(ctx, hit, address, !thread->waiting_since && !looked, holder);
-	on_blocked(hit->lock, thread, hit->now, holder, stack);
+	on_blocked(hit->lock, thread, hit->now, holder, stack, weight);
 	if (thread->sleep.charged)
 		charge_sleep(address, hit->slot, hit->now, 0);
 }
@@ -350,7 +356,7 @@ __attribute__((noinline)) int come_back(__u64 address, __u32 slot, __u64 wanted_
 static __always_inline void got(const struct hit *hit)
 {
 	struct thread *thread = hit->thread;
-	__u64 wanted_ns = thread->waiting_since, waited_ns = 0;
+	__u64 wanted_ns = wanted_since(hit->lock, thread, hit->now), waited_ns = 0;
 
 	if (wanted_ns) {
 		waited_ns = thread->wait_at_start ? 0 : hit->now - wanted_ns;
@@ -362,15 +368,30 @@ static __always_inline void got(const struct hit *hit)
 	thread->release_ns = 0;
 }
 
-/* Without acquired sites, a waiter that wakes up and finds the lock free has it: nobody else can come between. */
-static __always_inline void got_if_free(const struct hit *hit)
+static __always_inline bool is_free(const struct lock *lock, __u64 address)
 {
 	int locked = 1;
 
-	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(hit->thread->lock + hit->lock->layout.locked)))
+	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(address + lock->layout.locked)))
 		lose(LOST_SENSELESS);
-	else if (!locked)
+	return !locked;
+}
+
+/* Without acquired sites, a waiter that wakes up and finds the lock free has it: nobody else can come between. */
+static __always_inline void got_if_free(const struct hit *hit)
+{
+	if (is_free(hit->lock, hit->thread->lock))
 		got(hit);
+}
+
+/*
+ * Where waits are seen in windows, a thread that is not known to wait may have begun before the window. When it wakes
+ * up in vain, its next sleep begins no wait.
+ */
+static __always_inline void note_old_wait(struct hit *hit)
+{
+	if (find_known_hit(hit, DEALINGS_ANY))
+		hit->thread->old_wait = is_free(hit->lock, hit->thread->lock) ? 0 : wait_window;
 }
 
 static __always_inline void acquired(const struct hit *hit)
@@ -400,9 +421,15 @@ static __always_inline void waited(struct pt_regs *ctx)
 
 	if (find_known_hit(&hit, DEALINGS_WAITING)) {
 		hit.thread->hits++;
+		if (!wanted_since(hit.lock, hit.thread, hit.now)) {
+			note_old_wait(&hit);
+			return;
+		}
 		on_waited(hit.lock, hit.thread, hit.now, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
 		if (waits_alone)
 			got_if_free(&hit);
+	} else if (wait_windows) {
+		note_old_wait(&hit);
 	} else if (bpf_map_lookup_elem(&processes, &hit.tgid)) {
 		long err = note_woken(&hit, BPF_NOEXIST);
 

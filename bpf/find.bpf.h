@@ -185,11 +185,11 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 	return slot;
 }
 
-enum dealings { DEALINGS_WITH_LOCK, DEALINGS_WAITING, DEALINGS_TAKING, DEALINGS_BUSY };
+enum dealings { DEALINGS_WITH_LOCK, DEALINGS_WAITING, DEALINGS_TAKING, DEALINGS_BUSY, DEALINGS_ANY };
 
 /*
- * A thread's dealings with one lock, or those in which it waits, takes, or is busy (takes or holds) now. NULL and
- * NO_SLOT when there are none.
+ * A thread's dealings with one lock, or those in which it waits, takes, or is busy (takes or holds) now, or the last
+ * that it began. NULL and NO_SLOT when there are none.
  */
 static __always_inline struct thread *find_dealings(__u32 tid, enum dealings which, __u64 address, __u32 *slot)
 {
@@ -204,7 +204,8 @@ static __always_inline struct thread *find_dealings(__u32 tid, enum dealings whi
 		if (which == DEALINGS_WITH_LOCK ? thread->lock == address
 		    : which == DEALINGS_WAITING ? thread->waiting_since != 0
 		    : which == DEALINGS_TAKING  ? thread->taking
-						: thread->holding || thread->taking)
+		    : which == DEALINGS_BUSY    ? thread->holding || thread->taking
+						: true)
 			return thread;
 		*slot = thread->next - 1; /* 0 - 1 is NO_SLOT */
 	}
@@ -248,6 +249,20 @@ static __always_inline __u32 weight_at(const struct lock *lock, __u64 now)
 	if (lock->always)
 		return 1;
 	return now >= window_start && now < window_end ? window_weight : 0;
+}
+
+/* How many waits one that begins now stands for; 0: it is not followed. */
+static __always_inline __u32 wait_weight_at(const struct lock *lock, __u64 now)
+{
+	return wait_windows ? weight_at(lock, now) : 1;
+}
+
+/* Since when the thread waits; 0: it does not. What began before the probes were away is not known any more. */
+static __always_inline __u64 wanted_since(struct lock *lock, struct thread *thread, __u64 now)
+{
+	if (thread->waiting_since && thread->wait_window != wait_window && !lock->always)
+		forget_wait(lock, thread, now);
+	return thread->waiting_since;
 }
 
 /*

@@ -14,10 +14,12 @@
 static __always_inline void dispatch(struct pt_regs *ctx, __u64 cookie)
 {
 	__u64 address = PT_REGS_PARM1(ctx) - cookie_distance(cookie);
-	__u32 event = cookie_event(cookie);
+	__u32 event = cookie_event(cookie), cpu = bpf_get_smp_processor_id() & (HIT_CPUS - 1);
 	struct hit hit;
 
-	cpu_hits[bpf_get_smp_processor_id() & (HIT_CPUS - 1)][0]++;
+	cpu_hits[cpu][0]++;
+	if (event == PROBE_WAITED || event == PROBE_BLOCKED)
+		cpu_hits[cpu][1]++;
 	if (event == PROBE_WAITED) {
 		waited(ctx);
 		return;

@@ -38,9 +38,12 @@ struct thread {
 	__u8 woken_by;      /* enum wake */
 	__u8 taking;        /* it is in sem_wait for the lock */
 	__u8 among_waiters; /* the lock counts it in `waiters` */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 old_wait; /* `wait_window` in which it waits and did so before; 0: it does not */
 	__u32 failed_in_wait;
-	__u32 first_holder;     /* who held the lock when the wait began */
+	__u32 first_holder; /* who held the lock when the wait began */
+	/* Of the wait going on: since the probes of waits were put back for this time, and how many it stands for. */
+	__u32 wait_window, wait_weight;
 	__u64 ended_ns;         /* 0: it lives */
 	__u64 woken_at_start;   /* a semaphore's wait that began before the trace: when it ended */
 	__u64 waiting_since;    /* 0: it does not wait */
@@ -308,7 +311,7 @@ struct hog {
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 456 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 464 + 2 * sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct lock) == 504 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");

@@ -153,13 +153,15 @@ HISTOGRAM_INLINE void adopt_releaser(const struct lock *lock, struct thread *thr
 /*
  * The thread found the lock held by `holder` (0: unknown), who runs `stack` (0: unknown), and goes to sleep. When it
  * has slept in this wait before, that attempt failed, and `thread->sleep` is to be charged; one that began before the
- * trace is not counted.
+ * trace is not counted. `weight`: how many waits one that begins now stands for.
  */
-HISTOGRAM_INLINE void on_blocked(struct lock *lock, struct thread *thread, __u64 now, __u32 holder, __u64 stack)
+HISTOGRAM_INLINE void on_blocked(struct lock *lock, struct thread *thread, __u64 now, __u32 holder, __u64 stack,
+				 __u32 weight)
 {
 	thread->sleep.charged = 0;
 	if (!thread->waiting_since) {
 		thread->waiting_since = now;
+		thread->wait_weight = weight;
 		thread->failed_in_wait = 0;
 		thread->charged_ns = 0;
 		thread->first_holder = holder;
@@ -168,12 +170,12 @@ HISTOGRAM_INLINE void on_blocked(struct lock *lock, struct thread *thread, __u64
 		bool same_hold = lock->switches == thread->attempt_switches && holder == thread->attempt_holder;
 
 		end_sleep(lock, thread, now, same_hold ? stack : 0);
-		thread->failed++;
+		thread->failed += thread->wait_weight;
 		thread->failed_in_wait++;
 		if (thread->woken_by == WAKE_TIMED_OUT)
-			thread->timeouts++;
+			thread->timeouts += thread->wait_weight;
 		else if (thread->woken_by == WAKE_SIGNALLED)
-			thread->stolen++;
+			thread->stolen += thread->wait_weight;
 	}
 	join_waiters(lock, thread, now);
 	thread->woken_by = WAKE_UNKNOWN;
@@ -211,6 +213,7 @@ HISTOGRAM_INLINE void on_wait_at_start(struct thread *thread, __u64 start)
 {
 	thread->waiting_since = start;
 	thread->wait_at_start = 1;
+	thread->wait_weight = 1;
 	thread->first_holder = 0;
 	thread->first_stack = 0;
 	thread->failed_in_wait = 0;
@@ -233,17 +236,26 @@ HISTOGRAM_INLINE bool end_wait(struct lock *lock, struct thread *thread, __u64 n
 		thread->waits_at_start++;
 		thread->waited_at_start_ns += waited;
 	} else {
-		thread->contended++;
-		histogram_add(&thread->wait, waited);
+		thread->contended += thread->wait_weight;
+		histogram_add_weighted(&thread->wait, waited, thread->wait_weight);
 		if (bucket < ATTEMPTS_BUCKETS)
-			lock->attempts[bucket]++;
-		thread->handoffs++;
+			lock->attempts[bucket] += thread->wait_weight;
+		thread->handoffs += thread->wait_weight;
 		if (lock->released_ns > thread->waiting_since && lock->released_ns <= now && lock->window == window)
 			histogram_add_weighted(&lock->handoff, now - lock->released_ns, lock->weight);
 	}
 	leave_waiters(lock, thread, now);
 	thread->waiting_since = 0;
 	return counts;
+}
+
+/* A wait whose end was not seen, for there were no probes: it has not been. */
+HISTOGRAM_INLINE void forget_wait(struct lock *lock, struct thread *thread, __u64 now)
+{
+	leave_waiters(lock, thread, now);
+	thread->waiting_since = 0;
+	thread->attempt_since = 0;
+	thread->wait_at_start = 0;
 }
 
 /* Who is seen to hold the lock, when probes have been there since the window of this number; 0: nobody, or unknown. */

@@ -18,11 +18,14 @@ const volatile __u32 scope = SCOPE_GIVEN;
  * Where probes of holds cost too much, they are there in windows only. An acquisition within [window_start, window_end)
  * opens a hold, which stands for `window_weight` of them and is seen to its end even when that comes later.
  * `window_number` changes when the probes are put back: what was going on before is not known any more. 1: they were
- * always there.
+ * always there. Where those of waits cost too much too, `wait_windows` says that the same goes for waits, with
+ * `wait_window` as the number.
  */
 volatile __u64 window_start, window_end;
 volatile __u32 window_weight, window_number;
-/* Hits so far, by CPU; each has its own cache line. One may be lost to preemption. */
+volatile bool wait_windows;
+volatile __u32 wait_window;
+/* Hits so far, by CPU; each has its own cache line: all, and those of waits. One may be lost to preemption. */
 volatile __u64 cpu_hits[HIT_CPUS][8];
 /* Until the trace begins, and after it ended, hits are ignored. */
 volatile bool active;

@@ -176,15 +176,15 @@ class Status(TraceTest):
 
     def test_shorter_than_the_command(self):
         """With -d the report comes when the time is over; then the command is waited for."""
-        code = "import time; time.sleep(1.5); raise SystemExit(4)"
+        code = "import time; time.sleep(4); raise SystemExit(4)"
         began = time.monotonic()
         tracer = self.start_tracer("-d", "0.3", "--", pythons.system(), "-c", code)
         wait_for(lambda: b"traced for" in read_all(tracer.out), "the report")
-        self.assertLess(time.monotonic() - began, 1.4, "the report waited for the command")
+        self.assertLess(time.monotonic() - began, 3.5, "the report waited for the command")
         wait_for(lambda: os.path.exists(tracer.json_path), "the JSON report", 0.5)
         result = tracer.finish()
         self.assertEqual(result.status, 4)
-        self.assertGreaterEqual(time.monotonic() - began, 1.5, "the command was not waited for")
+        self.assertGreaterEqual(time.monotonic() - began, 4, "the command was not waited for")
         self.assertEqual(result.report["window"]["ended_by"], "time")
 
 

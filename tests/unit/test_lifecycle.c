@@ -38,7 +38,7 @@ static int tear_down(void **state)
 static struct charge charge_blocked(struct lock *lock, struct thread *thread, uint64_t now, uint32_t holder,
 				    uint64_t stack)
 {
-	on_blocked(lock, thread, now, holder, stack);
+	on_blocked(lock, thread, now, holder, stack, 1);
 	return thread->sleep.charged ? thread->sleep : (struct charge){0};
 }
 
@@ -135,7 +135,7 @@ static void test_wait_at_start(void **state)
 	assert_int_equal(s->b.wait.count, 0);
 	assert_int_equal(s->b.waits_at_start, 1);
 	assert_int_equal(s->b.waited_at_start_ns, 8500);
-	on_blocked(&s->lock, &s->b, 20000, 11, 0); /* the next wait is an ordinary one */
+	on_blocked(&s->lock, &s->b, 20000, 11, 0, 1); /* the next wait is an ordinary one */
 	assert_true(end_wait(&s->lock, &s->b, 21000, 1));
 	assert_int_equal(s->b.wait.sum_ns, 1000);
 }
@@ -190,9 +190,9 @@ static void test_forced_release(void **state)
 	struct scene *s = *state;
 
 	on_acquired(&s->lock, &s->a, 2000, 1, 1);
-	on_blocked(&s->lock, &s->b, 3000, 11, 0);
+	on_blocked(&s->lock, &s->b, 3000, 11, 0, 1);
 	on_waited(&s->lock, &s->b, 7990, true);
-	on_blocked(&s->lock, &s->b, 8000, 11, 0);
+	on_blocked(&s->lock, &s->b, 8000, 11, 0, 1);
 	on_released(&s->lock, &s->a, 8100, 1, true);
 	assert_int_equal(s->a.releases_forced, 1);
 	on_waited(&s->lock, &s->b, 7990, false);
@@ -210,7 +210,7 @@ static void test_timeout_after_switch(void **state)
 	struct thread c = {.tid = 13};
 
 	on_acquired(&s->lock, &s->a, 2000, 1, 1);
-	on_blocked(&s->lock, &s->b, 3000, 11, 0);
+	on_blocked(&s->lock, &s->b, 3000, 11, 0, 1);
 	on_released(&s->lock, &s->a, 4000, 1, true);
 	on_acquired(&s->lock, &c, 4100, 1, 1);
 	on_waited(&s->lock, &s->b, 7990, true);
@@ -224,7 +224,7 @@ static void test_timeout_when_free(void **state)
 	struct scene *s = *state;
 
 	on_acquired(&s->lock, &s->a, 2000, 1, 1);
-	on_blocked(&s->lock, &s->b, 3000, 11, 0);
+	on_blocked(&s->lock, &s->b, 3000, 11, 0, 1);
 	on_released(&s->lock, &s->a, 8000, 1, true);
 	on_waited(&s->lock, &s->b, 7990, true);
 	end_wait(&s->lock, &s->b, 8100, 1);
@@ -245,8 +245,8 @@ static void test_wall_clock_is_shared(void **state)
 	struct charge charge;
 
 	on_acquired(&s->lock, &s->a, 1000, 1, 1);
-	on_blocked(&s->lock, &s->b, 2000, 11, 0);
-	on_blocked(&s->lock, &c, 3000, 11, 0);
+	on_blocked(&s->lock, &s->b, 2000, 11, 0, 1);
+	on_blocked(&s->lock, &c, 3000, 11, 0, 1);
 	assert_int_equal(s->lock.waiters, 2);
 	on_released(&s->lock, &s->a, 4900, 1, true);
 	charge = charge_end(&s->lock, &s->b, 5000);
@@ -386,7 +386,7 @@ static void test_holder_unknown(void **state)
 	struct scene *s = *state;
 
 	on_acquired(&s->lock, &s->a, 1000, 1, 1);
-	on_blocked(&s->lock, &s->b, 2000, 0, 0);
+	on_blocked(&s->lock, &s->b, 2000, 0, 0, 1);
 	adopt_releaser(&s->lock, &s->b, 0xa);
 	assert_int_equal(s->b.attempt_holder, 0); /* it has not let go */
 	on_released(&s->lock, &s->a, 3000, 1, true);
@@ -414,9 +414,9 @@ static void test_holder_asleep(void **state)
 	assert_int_equal(s->a.hold_syscall_ns, 3000);
 	assert_int_equal(s->a.hold_blocked, 4000);
 	assert_int_equal(s->a.hold_runnable, 12000);
-	on_blocked(&s->lock, &s->b, 20000, 11, 0);
+	on_blocked(&s->lock, &s->b, 20000, 11, 0, 1);
 	on_waited(&s->lock, &s->b, 25000, true);
-	on_blocked(&s->lock, &s->b, 25010, 11, 0);
+	on_blocked(&s->lock, &s->b, 25010, 11, 0, 1);
 	on_waited(&s->lock, &s->b, 30000, true);
 	assert_int_equal(s->lock.requested_ns, 25000); /* the first request */
 	on_released(&s->lock, &s->a, 31000, 1, true);
@@ -444,7 +444,7 @@ static void test_windows(void **state)
 	assert_int_equal(s->b.hold.count, 0);
 	assert_false(on_acquired(&s->lock, &s->a, 10100, 40, 2));
 	assert_int_equal(seen_holder(&s->lock, 2), 11);
-	on_blocked(&s->lock, &s->b, 10200, 11, 0);
+	on_blocked(&s->lock, &s->b, 10200, 11, 0, 1);
 	assert_false(on_released(&s->lock, &s->a, 10400, 2, false));
 	end_wait(&s->lock, &s->b, 10500, 2);
 	assert_int_equal(s->a.acquisitions, 42);
@@ -458,7 +458,7 @@ static void test_windows(void **state)
 	/* The probes go while b holds the lock: who has it then is not known, and its acquisition is no miss. */
 	on_acquired(&s->lock, &s->b, 10500, 40, 2);
 	assert_int_equal(seen_holder(&s->lock, 3), 0);
-	on_blocked(&s->lock, &s->a, 20000, 0, 0);
+	on_blocked(&s->lock, &s->a, 20000, 0, 0, 1);
 	end_wait(&s->lock, &s->a, 20100, 3);
 	assert_int_equal(s->lock.handoff.count, 40);
 	assert_false(on_acquired(&s->lock, &s->a, 20100, 7, 3));

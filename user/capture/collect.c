@@ -43,14 +43,16 @@ static uint64_t end_of(const struct thread *thread, const struct life *life)
 	return thread->ended_ns ? thread->ended_ns : life->ended_ns;
 }
 
-/* The intervals that an end of the trace, or of the thread, cuts. `lock` may be NULL: not read. */
-static void fill_open(struct trace_open *open, const struct thread *thread, const struct lock *lock, uint64_t end)
+/* The intervals that an end of the trace, or of the thread, cuts. `lock` may be NULL: not read. A wait of another
+ * window than this was forgotten. */
+static void fill_open(struct trace_open *open, const struct thread *thread, const struct lock *lock,
+		      uint32_t wait_window, uint64_t end)
 {
 	open->holds_at_start = thread->holds_at_start;
 	open->held_ns = thread->held_at_start_ns;
 	open->waits_at_start = thread->waits_at_start;
 	open->waited_ns = thread->waited_at_start_ns;
-	if (thread->waiting_since) {
+	if (thread->waiting_since && (thread->wait_window == wait_window || (lock && lock->always))) {
 		open->waits_at_end = 1;
 		open->waited_ns += end > thread->waiting_since ? end - thread->waiting_since : 0;
 		open->charged_ns = thread->charged_ns;
@@ -135,7 +137,8 @@ static int add_thread(struct capture *capture, struct trace *trace, const struct
 	into->held_blocked_ns = thread->held_blocked_ns;
 	fill_name(into, thread);
 	fill_counts(&into->counts, thread);
-	fill_open(&into->open, thread, has_lock ? &lock : NULL, into->ended ? end_of(thread, life) : now);
+	fill_open(&into->open, thread, has_lock ? &lock : NULL, capture->bpf->bss->wait_window,
+		  into->ended ? end_of(thread, life) : now);
 	if (distribution__add_histogram(&into->wait, &thread->wait) ||
 	    distribution__add_histogram(&into->hold, &thread->hold))
 		return -ENOMEM;
@@ -490,25 +493,9 @@ static bool has_windows(const struct capture *capture, uint32_t process)
 	return process < capture->lives.count && files__has_windows(capture->files, capture->lives.list[process].file);
 }
 
-/* What the governor did: how much of the time holds were probed, and what stands for the time after its last window. */
-static void fill_coverage(const struct capture *capture, struct trace *trace)
+/* What was seen in windows stands for the time after the last one, too. */
+static void scale_holds(const struct capture *capture, struct trace *trace, double factor)
 {
-	struct governor_figures figures = {.acquisitions_error = -1};
-	double duration = (double)trace->duration_ns, factor;
-
-	trace->probes.coverage_pct = capture->level == TRACE_WAITS ? 0 : 100;
-	if (!capture->governor || duration <= 0)
-		return;
-	governor__figures(capture->governor, &figures);
-	trace->probes.budget_pct = 100 * capture->budget;
-	trace->probes.windows = figures.windows;
-	trace->probes.windows_cut = figures.cut;
-	if (!figures.sampled)
-		return;
-	trace->probes.coverage_pct = fmin(99.99, 100 * (double)figures.probed_ns / duration);
-	trace->probes.acquisitions_error_pct =
-		figures.acquisitions_error < 0 ? 100 : fmin(100, 100 * figures.acquisitions_error);
-	factor = duration / fmax(duration - (double)figures.unseen_ns, 0.02 * duration);
 	for (size_t i = 0; i < trace->thread_count; i++)
 		if (has_windows(capture, trace->threads[i].process))
 			trace__scale_holds(&trace->threads[i], factor);
@@ -518,6 +505,50 @@ static void fill_coverage(const struct capture *capture, struct trace *trace)
 	for (size_t i = 0; i < trace->gil_count; i++)
 		if (has_windows(capture, trace->gils[i].process))
 			distribution__scale(&trace->gils[i].handoff, factor);
+}
+
+static void scale_waits(const struct capture *capture, struct trace *trace, double factor)
+{
+	for (size_t i = 0; i < trace->thread_count; i++)
+		if (has_windows(capture, trace->threads[i].process))
+			trace__scale_waits(&trace->threads[i], factor);
+	for (size_t i = 0; i < trace->blame_count; i++)
+		if (has_windows(capture, trace->blame[i].process))
+			trace__scale_blame(&trace->blame[i], factor);
+	for (size_t i = 0; i < trace->gil_count; i++)
+		for (int k = 0; k < ATTEMPTS_BUCKETS && has_windows(capture, trace->gils[i].process); k++)
+			trace->gils[i].attempts[k] = (uint64_t)((double)trace->gils[i].attempts[k] * factor + 0.5);
+}
+
+static double error_pct(double error)
+{
+	return error < 0 ? 100 : fmin(100, 100 * error);
+}
+
+/* What the governor did: how much of the time waits and holds were probed. */
+static void fill_coverage(const struct capture *capture, struct trace *trace)
+{
+	struct trace_probes *probes = &trace->probes;
+	double duration = (double)trace->duration_ns;
+	struct governor_figures figures;
+
+	probes->coverage_pct = capture->level == TRACE_WAITS ? 0 : 100;
+	if (!capture->governor || duration <= 0)
+		return;
+	governor__figures(capture->governor, &figures);
+	probes->budget_pct = 100 * capture->budget;
+	probes->windows = figures.windows;
+	probes->windows_cut = figures.cut;
+	if (!figures.sampled)
+		return;
+	probes->coverage_pct = fmin(99.99, 100 * (double)figures.probed_ns / duration);
+	probes->acquisitions_error_pct = error_pct(figures.acquisitions_error);
+	scale_holds(capture, trace, duration / fmax(duration - (double)figures.unseen_ns, 0.02 * duration));
+	if (!figures.waits_sampled)
+		return;
+	probes->waits_coverage_pct = fmax(0, fmin(99.99, 100 - 100 * (double)figures.waits_absent_ns / duration));
+	probes->waits_error_pct = error_pct(figures.waits_error);
+	scale_waits(capture, trace, duration / fmax(duration - (double)figures.waits_unseen_ns, 0.02 * duration));
 }
 
 int capture__collect(struct capture *capture, struct trace *trace)

@@ -24,12 +24,13 @@ struct probed_file {
 	bool for_all;        /* one link serves every process */
 };
 
-/* The probes of holds in one file: what costs, and may come and go. */
-struct hold_links {
+/* Probes in one file, for one process or for all. */
+struct attached {
 	struct links links;
 	const struct probed_file *file;
 	pid_t only;
-	int fd; /* opens the file again */
+	bool waits, holds; /* whose sites these are */
+	int fd;            /* opens the file again, for those that come and go; else -1 */
 	bool on;
 };
 
@@ -40,12 +41,10 @@ struct files {
 	size_t count;
 	struct probed_file *probed[MAX_PLANS];
 	uint32_t site_count;
-	size_t link_count;
-	struct links **links;
 	pthread_mutex_t mutex; /* what follows is also the governor's */
-	bool holds_on;
-	size_t hold_count;
-	struct hold_links **holds;
+	bool is_on[FILES_KINDS];
+	size_t attached_count;
+	struct attached **attached;
 };
 
 struct files *files__new(struct giltrace_bpf *bpf, bool multi, enum trace_level level)
@@ -57,26 +56,23 @@ struct files *files__new(struct giltrace_bpf *bpf, bool multi, enum trace_level 
 	files->bpf = bpf;
 	files->multi = multi;
 	files->level = level;
-	files->holds_on = true;
+	files->is_on[FILES_WAITS] = files->is_on[FILES_HOLDS] = true;
 	pthread_mutex_init(&files->mutex, NULL);
 	return files;
 }
 
+static void free_attached(struct attached *attached)
+{
+	links__detach(&attached->links);
+	if (attached->fd >= 0)
+		close(attached->fd);
+	free(attached);
+}
+
 void files__detach(struct files *files)
 {
-	while (files->link_count) {
-		struct links *links = files->links[--files->link_count];
-
-		links__detach(links);
-		free(links);
-	}
-	while (files->hold_count) {
-		struct hold_links *holds = files->holds[--files->hold_count];
-
-		links__detach(&holds->links);
-		close(holds->fd);
-		free(holds);
-	}
+	while (files->attached_count)
+		free_attached(files->attached[--files->attached_count]);
 }
 
 void files__free(struct files *files)
@@ -86,8 +82,7 @@ void files__free(struct files *files)
 	files__detach(files);
 	for (size_t i = 0; i < files->count; i++)
 		free(files->probed[i]);
-	free(files->links);
-	free(files->holds);
+	free(files->attached);
 	pthread_mutex_destroy(&files->mutex);
 	free(files);
 }
@@ -251,90 +246,95 @@ static int add_file(struct files *files, const struct probe_plan *plan, char *wh
 	return (int)number;
 }
 
-static int switch_holds(struct files *files, struct hold_links *holds, bool on)
+static int attach(const struct files *files, struct attached *attached, const char *path)
 {
 	struct link_site sites[LINKS_MAX_SITES];
-	char path[64];
-	int err;
+	size_t count = choose_sites(attached->file, attached->waits, attached->holds, sites);
+	int err = links__attach(&attached->links, files->bpf, files->multi, attached->only, path, sites, count);
 
-	if (holds->on == on)
-		return 0;
-	if (!on) {
-		links__detach(&holds->links);
-		holds->on = false;
-		return 0;
-	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", holds->fd);
-	err = links__attach(&holds->links, files->bpf, files->multi, holds->only, path, sites,
-			    choose_sites(holds->file, false, true, sites));
-	holds->on = !err;
+	attached->on = !err;
 	return err;
 }
 
-int files__switch_holds(struct files *files, bool on)
+static int switch_one(const struct files *files, struct attached *attached, bool on)
+{
+	char path[64];
+
+	if (attached->on == on)
+		return 0;
+	if (on) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", attached->fd);
+		return attach(files, attached, path);
+	}
+	links__detach(&attached->links);
+	attached->on = false;
+	return 0;
+}
+
+int files__switch(struct files *files, enum files_kind kind, bool on)
 {
 	int err = 0;
 
 	pthread_mutex_lock(&files->mutex);
-	files->holds_on = on;
-	for (size_t i = 0; i < files->hold_count; i++) {
-		int failed = switch_holds(files, files->holds[i], on);
+	files->is_on[kind] = on;
+	for (size_t i = 0; i < files->attached_count; i++) {
+		struct attached *attached = files->attached[i];
+		int failed = 0;
 
+		if (attached->fd >= 0 && (kind == FILES_WAITS ? attached->waits : attached->holds))
+			failed = switch_one(files, attached, on);
 		err = err ? err : failed;
 	}
 	pthread_mutex_unlock(&files->mutex);
 	return err;
 }
 
-static int add_holds(struct files *files, const struct probed_file *file, pid_t only, const char *path)
+/* Probes that may come and go are opened by `fd`, which is taken over; others have -1. */
+static int add_attached(struct files *files, const struct attached *which, const char *path)
 {
-	struct hold_links *holds = calloc(1, sizeof(*holds)), **grown;
-	int err = holds ? 0 : -ENOMEM;
+	struct attached *attached = malloc(sizeof(*attached)), **grown;
+	int err;
 
-	if (err)
-		return err;
-	*holds = (struct hold_links){.links.multi_fd = -1, .file = file, .only = only};
-	holds->fd = open(path, O_PATH | O_CLOEXEC);
-	if (holds->fd < 0) {
-		err = -errno;
-		free(holds);
-		return err;
+	if (!attached) {
+		if (which->fd >= 0)
+			close(which->fd);
+		return -ENOMEM;
 	}
+	*attached = *which;
+	attached->links.multi_fd = -1;
 	pthread_mutex_lock(&files->mutex);
-	grown = realloc(files->holds, (files->hold_count + 1) * sizeof(*grown));
+	grown = realloc(files->attached, (files->attached_count + 1) * sizeof(*grown));
 	if (grown)
-		files->holds = grown;
-	err = !grown ? -ENOMEM : files->holds_on ? switch_holds(files, holds, true) : 0;
+		files->attached = grown;
+	err = grown ? 0 : -ENOMEM;
+	if (grown && (which->fd < 0 || files->is_on[which->waits ? FILES_WAITS : FILES_HOLDS]))
+		err = attach(files, attached, path);
 	if (!err)
-		files->holds[files->hold_count++] = holds;
+		files->attached[files->attached_count++] = attached;
 	pthread_mutex_unlock(&files->mutex);
-	if (err) {
-		close(holds->fd);
-		free(holds);
-	}
+	if (err)
+		free_attached(attached);
 	return err;
 }
 
+/* Where there are windows, the probes of waits and those of holds come and go apart. */
 static int add_links(struct files *files, const struct probed_file *file, pid_t only, const char *path)
 {
-	struct link_site sites[LINKS_MAX_SITES];
 	bool windows = files->level == TRACE_AUTO && waits_stand_alone(&file->plan);
-	size_t count = choose_sites(file, true, files->level != TRACE_WAITS && !windows, sites);
-	struct links **grown = realloc(files->links, (files->link_count + 1) * sizeof(*grown)), *links;
-	int err;
+	struct attached which = {.file = file, .only = only, .fd = -1, .waits = true};
+	int err = 0;
 
-	if (!grown)
-		return -ENOMEM;
-	files->links = grown;
-	links = calloc(1, sizeof(*links));
-	if (!links)
-		return -ENOMEM;
-	err = links__attach(links, files->bpf, files->multi, only, path, sites, count);
-	if (err)
-		free(links);
-	else
-		files->links[files->link_count++] = links;
-	return err || !windows ? err : add_holds(files, file, only, path);
+	if (!windows) {
+		which.holds = files->level != TRACE_WAITS;
+		return add_attached(files, &which, path);
+	}
+	for (int kind = 0; !err && kind < FILES_KINDS; kind++) {
+		which.waits = kind == FILES_WAITS;
+		which.holds = kind == FILES_HOLDS;
+		which.fd = open(path, O_PATH | O_CLOEXEC);
+		err = which.fd < 0 ? -errno : add_attached(files, &which, path);
+	}
+	return err;
 }
 
 int files__attach(struct files *files, const struct probe_plan *plan, pid_t only, const char *path, char *why,
@@ -357,7 +357,8 @@ int files__attach(struct files *files, const struct probe_plan *plan, pid_t only
 	}
 	if (err == -EINVAL) /* seen where BCC had a probe, which tells the kernel of a counter that there is not */
 		snprintf(why, why_size,
-			 "the kernel refused a probe in %s: another tracer may have one there of another kind; end that first",
+			 "the kernel refused a probe in %s: another tracer may have one there of another kind; end "
+			 "that first",
 			 plan->file.path);
 	else if (err)
 		snprintf(why, why_size, "the kernel refused a probe in %s: %s", plan->file.path, strerror(-err));

@@ -29,14 +29,16 @@ void files__free(struct files *files); /* detaches; takes NULL */
 int files__attach(struct files *files, const struct probe_plan *plan, pid_t only, const char *path, char *why,
 		  size_t why_size);
 
-/*
- * With TRACE_AUTO: takes away the probes of holds, or puts them back. Blocks for some 10 ms; probes begin to hit at the
- * end of that, and cease at its beginning. For another thread than the others' too. 0 or -errno of the first that
- * failed.
- */
-int files__switch_holds(struct files *files, bool on);
+enum files_kind { FILES_WAITS, FILES_HOLDS, FILES_KINDS };
 
-/* Whether the holds of a file's locks are probed in windows. */
+/*
+ * With TRACE_AUTO: takes away the probes of waits or those of holds, or puts them back. Blocks for some 10 ms; probes
+ * begin to hit at the end of that, and cease at its beginning. For another thread than the others' too. 0 or -errno of
+ * the first that failed.
+ */
+int files__switch(struct files *files, enum files_kind kind, bool on);
+
+/* Whether a file's locks can be probed in windows. */
 bool files__has_windows(const struct files *files, uint32_t number);
 
 /* Removes all probes. Idempotent; no other thread may use `files` any more. */

@@ -26,7 +26,21 @@
 #define UNKNOWN_PRICE_NS 2000
 #define CHEAP            0.7     /* of the budget: when they cost less, the probes stay again */
 #define CHEAP_WINDOWS    5       /* one after the other */
+#define DEAR_WAITS       0.8     /* of the budget: when those of waits cost more, they come and go too; */
+#define CHEAP_WAITS      0.5     /* when they cost less, they stay again */
 #define HOLD_TICK_NS     1000000 /* how often a closed window's open holds are looked for */
+
+/* What was paid so far. */
+struct meter {
+	uint64_t hits, wait_hits;
+	uint64_t look_ns; /* of waiters, at stacks */
+};
+
+/* What tells the error of a number that windows stand for: sums over them, and the differences of one to the next. */
+struct spread {
+	uint64_t count;
+	double rates_sum, squares_sum, last_rate, differences_sum;
+};
 
 struct governor {
 	struct capture *capture;
@@ -34,29 +48,49 @@ struct governor {
 	int stop_fd;
 	bool running;
 	pthread_t thread;
-	uint64_t began_ns, attach_ns; /* attach_ns: what putting the probes back takes, about */
-	uint64_t closed_ns;           /* when the last window closed; 0: the probes stay */
-	double rate;                  /* ns of cost a ns of an open window, lately */
+	uint64_t began_ns, attach_ns;    /* attach_ns: what putting the probes back takes, about */
+	uint64_t closed_ns;              /* when the last window closed; 0: the probes stay */
+	double rate;                     /* ns of cost a ns of an open window, lately; */
+	double wait_rate;                /* that of waits, where they are probed */
+	bool wait_windows;               /* waits are probed in windows only, too */
+	unsigned int cheap, cheap_waits; /* windows in a row in which holds, and waits, cost little */
 	struct governor_figures figures;
-	/* For the error: sums over windows of what each stands for, and the differences of one to the next. */
-	double rates_sum, squares_sum, last_rate, differences_sum;
+	struct spread acquisitions, waits;
 };
 
-static uint64_t hits_so_far(const struct governor *governor)
+static struct meter read_meter(const struct governor *governor)
 {
-	uint64_t sum = 0;
+	const struct giltrace_bpf *bpf = governor->capture->bpf;
+	struct meter meter = {.look_ns = bpf->bss->walk_counts[WAITER_LOOK_NS]};
 
-	for (int cpu = 0; cpu < HIT_CPUS; cpu++)
-		sum += governor->capture->bpf->bss->cpu_hits[cpu][0];
-	return sum;
+	for (int cpu = 0; cpu < HIT_CPUS; cpu++) {
+		meter.hits += bpf->bss->cpu_hits[cpu][0];
+		meter.wait_hits += bpf->bss->cpu_hits[cpu][1];
+	}
+	return meter;
 }
 
 /* Where the price of a hit could not be measured it is taken to be high, so that the budget holds. */
-static double cost_of(const struct governor *governor, uint64_t hits)
+static double cost_of(const struct governor *governor, uint64_t hits, uint64_t look_ns)
 {
 	double each = governor->capture->cost_ns_per_hit;
 
-	return (double)hits * (each >= 0 ? each : UNKNOWN_PRICE_NS);
+	return (double)hits * (each >= 0 ? each : UNKNOWN_PRICE_NS) + (double)look_ns;
+}
+
+/* ns that were paid since `before`; for waits alone. */
+static double paid_since(const struct governor *governor, const struct meter *before)
+{
+	struct meter now = read_meter(governor);
+
+	return cost_of(governor, now.hits - before->hits, now.look_ns - before->look_ns);
+}
+
+static double paid_for_waits(const struct governor *governor, const struct meter *before)
+{
+	struct meter now = read_meter(governor);
+
+	return cost_of(governor, now.wait_hits - before->wait_hits, now.look_ns - before->look_ns);
 }
 
 /* False when the governor is to stop. */
@@ -81,20 +115,20 @@ static double random_share(void)
 /* The probes stay. True once that costs more than the budget; false when the governor is to stop. */
 static bool stay(struct governor *governor)
 {
-	uint64_t began = capture__now(), now = began, hits = hits_so_far(governor);
+	uint64_t began = capture__now(), now = began;
 	double allowed = governor->budget * BURST_S * 1e9, spent = 0;
 	bool going_on = true;
 
 	governor->closed_ns = 0;
 	while (going_on && spent <= allowed) {
-		uint64_t before = hits, tick = now;
+		struct meter before = read_meter(governor);
+		uint64_t tick = now;
 		bool calm = governor->rate < CALM * governor->budget;
 		double cost;
 
 		going_on = wait_until(governor, tick + (calm ? CALM_TICK_NS : TICK_NS));
 		now = capture__now();
-		hits = hits_so_far(governor);
-		cost = cost_of(governor, hits - before);
+		cost = paid_since(governor, &before);
 		governor->rate = cost / (double)(now - tick);
 		spent = fmax(0, spent + cost - governor->budget * (double)(now - tick)); /* no saving up */
 	}
@@ -102,17 +136,19 @@ static bool stay(struct governor *governor)
 	return going_on;
 }
 
-/* Whether a lock has a hold that began in this window and goes on. */
-static bool has_open_hold(const struct capture *capture, uint32_t window)
+/* Whether a lock has a hold that began in this window and goes on, or a wait where those are seen in windows, too. */
+static bool has_open(const struct governor *governor, uint32_t window)
 {
 	static struct lock lock; /* the governor's alone */
-	int fd = bpf_map__fd(capture->bpf->maps.locks);
+	const struct bpf_map *locks = governor->capture->bpf->maps.locks;
 	struct lock_key key, *previous = NULL;
 
-	for (uint32_t i = 0; i < bpf_map__max_entries(capture->bpf->maps.locks); i++, previous = &key) {
-		if (bpf_map_get_next_key(fd, previous, &key))
+	for (uint32_t i = 0; i < bpf_map__max_entries(locks); i++, previous = &key) {
+		if (bpf_map_get_next_key(bpf_map__fd(locks), previous, &key))
 			break;
-		if (!bpf_map_lookup_elem(fd, &key, &lock) && !lock.always && lock.holder && lock.window == window)
+		if (bpf_map_lookup_elem(bpf_map__fd(locks), &key, &lock) || lock.always)
+			continue;
+		if ((lock.holder && lock.window == window) || (governor->wait_windows && lock.waiters))
 			return true;
 	}
 	return false;
@@ -122,62 +158,72 @@ static bool has_open_hold(const struct capture *capture, uint32_t window)
  * A window is over: no hold is opened any more. The probes stay until those that are open have ended; but when other
  * locks go on hitting them meanwhile, for as much as the window did again at most.
  */
-static bool close_window(struct governor *governor, uint64_t end_ns, double allowed)
+static bool close_window(struct governor *governor, uint64_t end_ns)
 {
 	struct capture *capture = governor->capture;
 	uint32_t number = capture->bpf->bss->window_number;
-	uint64_t before = hits_so_far(governor);
+	struct meter before = read_meter(governor);
 	bool going_on = true;
 
 	capture->bpf->bss->window_end = end_ns;
-	while (going_on && has_open_hold(capture, number)) {
-		if (cost_of(governor, hits_so_far(governor) - before) > allowed) {
+	while (going_on && has_open(governor, number)) {
+		if (paid_since(governor, &before) > governor->budget * ROUND_NS) {
 			governor->figures.cut++;
 			break;
 		}
 		going_on = wait_until(governor, capture__now() + HOLD_TICK_NS);
 	}
-	files__switch_holds(capture->files, false);
+	files__switch(capture->files, FILES_HOLDS, false);
+	if (governor->wait_windows)
+		files__switch(capture->files, FILES_WAITS, false);
 	governor->closed_ns = end_ns;
 	return going_on;
 }
 
 /* Each window stands for its round; what differs between one and the next is chance. */
-static void note_rate(struct governor *governor, double hits_a_ns, double round_ns)
+static void note_rate(struct spread *spread, double a_ns, double round_ns)
 {
-	struct governor_figures *figures = &governor->figures;
-	double difference = hits_a_ns - governor->last_rate;
+	double difference = a_ns - spread->last_rate;
 
-	if (figures->windows++)
-		governor->differences_sum += difference * difference / 2;
-	governor->last_rate = hits_a_ns;
-	governor->rates_sum += hits_a_ns * round_ns;
-	governor->squares_sum += round_ns * round_ns;
-	if (figures->windows > 1 && governor->rates_sum > 0)
-		figures->acquisitions_error =
-			1.96 *
-			sqrt(governor->squares_sum * governor->differences_sum / (double)(figures->windows - 1)) /
-			governor->rates_sum;
+	if (spread->count++)
+		spread->differences_sum += difference * difference / 2;
+	spread->last_rate = a_ns;
+	spread->rates_sum += a_ns * round_ns;
+	spread->squares_sum += round_ns * round_ns;
+}
+
+static double error_of(const struct spread *spread)
+{
+	if (spread->count < 2 || spread->rates_sum <= 0)
+		return -1;
+	return 1.96 * sqrt(spread->squares_sum * spread->differences_sum / (double)(spread->count - 1)) /
+	       spread->rates_sum;
 }
 
 /* What a window must stand for so that all of them together stay within the budget, what was spent included. */
 static double choose_weight(const struct governor *governor)
 {
+	const struct meter none = {0};
 	double elapsed = (double)(capture__now() - governor->began_ns);
-	double debt = cost_of(governor, hits_so_far(governor)) / (governor->budget * elapsed);
+	double debt = paid_since(governor, &none) / (governor->budget * elapsed);
 	double weight = ceil(governor->rate / governor->budget * (debt > 1 ? fmin(debt, 4) : 1));
 
 	return fmax(2, fmin(weight, MOST_WEIGHT));
 }
 
-/* The probes of holds come back, as yet without opening any. */
+/* The probes that were taken away come back, as yet without opening any hold. */
 static void put_back(struct governor *governor)
 {
+	struct capture *capture = governor->capture;
 	uint64_t asked = capture__now();
 
-	governor->capture->bpf->bss->window_end = 0;
-	governor->capture->bpf->bss->window_number++;
-	files__switch_holds(governor->capture->files, true);
+	capture->bpf->bss->window_end = 0;
+	capture->bpf->bss->window_number++;
+	if (governor->wait_windows) {
+		capture->bpf->bss->wait_window++;
+		files__switch(capture->files, FILES_WAITS, true);
+	}
+	files__switch(capture->files, FILES_HOLDS, true);
 	governor->attach_ns = (3 * governor->attach_ns + (capture__now() - asked)) / 4;
 }
 
@@ -190,52 +236,111 @@ static void set_window(struct governor *governor, uint32_t weight, uint64_t star
 	bpf->bss->window_end = end_ns;
 }
 
+/* No window will stand for the time since the last one. */
+static void give_up_gap(struct governor *governor, int64_t stood_for_ns, uint64_t now)
+{
+	int64_t unseen = (int64_t)(now - governor->closed_ns) - stood_for_ns;
+
+	governor->figures.unseen_ns += unseen;
+	if (governor->wait_windows)
+		governor->figures.waits_unseen_ns += unseen;
+}
+
+/* Waits cost too much by themselves: from now on they are seen in windows as holds are. */
+static bool window_waits(struct governor *governor)
+{
+	uint64_t now = capture__now();
+
+	give_up_gap(governor, 0, now);
+	governor->figures.waits_sampled = governor->wait_windows = true;
+	governor->cheap_waits = 0;
+	governor->capture->bpf->bss->wait_windows = true;
+	return close_window(governor, now);
+}
+
+/* They cost little: their probes stay again. */
+static void keep_waits(struct governor *governor)
+{
+	struct capture *capture = governor->capture;
+	uint64_t now;
+
+	capture->bpf->bss->wait_window++;
+	files__switch(capture->files, FILES_WAITS, true);
+	capture->bpf->bss->wait_windows = governor->wait_windows = false;
+	now = capture__now();
+	governor->figures.waits_unseen_ns += (int64_t)(now - governor->closed_ns);
+	governor->figures.waits_absent_ns += now - governor->closed_ns;
+}
+
+/* What was seen in a window, from `before` at its start. */
+static void note_window(struct governor *governor, const struct meter *before, uint64_t start_ns, uint64_t end_ns)
+{
+	struct meter now = read_meter(governor);
+	double length = (double)(end_ns - start_ns), round = (double)(end_ns - governor->closed_ns);
+	uint64_t wait_hits = now.wait_hits - before->wait_hits;
+
+	governor->figures.windows++;
+	governor->figures.probed_ns += end_ns - start_ns;
+	note_rate(&governor->acquisitions, (double)(now.hits - before->hits - wait_hits) / length, round);
+	if (!governor->wait_windows)
+		return;
+	governor->figures.waits_absent_ns += start_ns - governor->closed_ns;
+	note_rate(&governor->waits, (double)wait_hits / length, round);
+	governor->wait_rate = paid_for_waits(governor, before) / length;
+	governor->cheap_waits = governor->wait_rate < CHEAP_WAITS * governor->budget ? governor->cheap_waits + 1 : 0;
+}
+
 /* Opens a window at a random moment, for as long as its weight says, and closes it. False: the governor is to stop. */
 static bool open_window(struct governor *governor)
 {
 	double weight = choose_weight(governor), length = fmax(LEAST_NS, ROUND_NS / weight);
-	uint64_t gap = (uint64_t)((0.5 + random_share()) * length * (weight - 1));
-	uint64_t before, start, end, hits;
+	uint64_t gap = (uint64_t)((0.5 + random_share()) * length * (weight - 1)), asked = capture__now();
+	struct meter closed = read_meter(governor), before;
+	uint64_t start, end;
 
 	if (!wait_until(governor, governor->closed_ns + (gap > governor->attach_ns ? gap - governor->attach_ns : 0)))
 		return false;
-	before = hits_so_far(governor);
+	if (!governor->wait_windows && capture__now() > asked) {
+		governor->wait_rate = paid_for_waits(governor, &closed) / (double)(capture__now() - asked);
+		if (governor->wait_rate > DEAR_WAITS * governor->budget)
+			return window_waits(governor);
+	}
+	closed = read_meter(governor);
 	put_back(governor);
 	start = capture__now();
 	end = start + (uint64_t)((double)(start - governor->closed_ns) / (weight - 1));
 	set_window(governor, (uint32_t)weight, start, end);
-	hits = hits_so_far(governor);
+	before = read_meter(governor);
 	if (!wait_until(governor, end)) {
 		end = capture__now();
-		governor->figures.unseen_ns +=
-			(int64_t)(end - governor->closed_ns) - (int64_t)((double)(end - start) * weight);
+		give_up_gap(governor, (int64_t)((double)(end - start) * weight), end);
 		governor->figures.probed_ns += end - start;
 		governor->closed_ns = end;
 		return false;
 	}
-	governor->figures.probed_ns += end - start;
-	note_rate(governor, (double)(hits_so_far(governor) - hits) / (double)(end - start),
-		  (double)(end - governor->closed_ns));
-	if (!close_window(governor, end, governor->budget * ROUND_NS))
+	note_window(governor, &before, start, end);
+	if (!close_window(governor, end))
 		return false;
-	governor->rate =
-		(governor->rate + cost_of(governor, hits_so_far(governor) - before) / (double)(end - start)) / 2;
+	governor->rate = (governor->rate + paid_since(governor, &closed) / (double)(end - start)) / 2;
+	if (governor->wait_windows && governor->cheap_waits >= CHEAP_WINDOWS)
+		keep_waits(governor);
 	return true;
 }
 
 /* Windows, until they have cost little for a while. False: the governor is to stop. */
 static bool open_windows(struct governor *governor)
 {
-	int cheap = 0;
-
 	governor->figures.sampled = true;
-	if (!close_window(governor, capture__now(), governor->budget * ROUND_NS))
+	governor->cheap = 0;
+	if (!close_window(governor, capture__now()))
 		return false;
-	while (cheap < CHEAP_WINDOWS) {
+	while (governor->cheap < CHEAP_WINDOWS) {
 		if (!open_window(governor))
 			return false;
-		cheap = governor->rate < CHEAP * governor->budget ? cheap + 1 : 0;
+		governor->cheap = governor->rate < CHEAP * governor->budget ? governor->cheap + 1 : 0;
 	}
+	if (governor->wait_windows)
+		keep_waits(governor);
 	put_back(governor);
 	governor->figures.unseen_ns += (int64_t)(capture__now() - governor->closed_ns);
 	set_window(governor, 1, capture__now(), UINT64_MAX);
@@ -261,7 +366,6 @@ int governor__start(struct capture *capture, double budget, struct governor **ou
 	governor->capture = capture;
 	governor->budget = budget;
 	governor->began_ns = capture->start_ns;
-	governor->figures.acquisitions_error = -1;
 	governor->stop_fd = eventfd(0, EFD_CLOEXEC);
 	err = governor->stop_fd < 0 ? errno : pthread_create(&governor->thread, NULL, govern, governor);
 	if (err) {
@@ -286,13 +390,18 @@ void governor__stop(struct governor *governor, uint64_t stop_ns)
 	governor__ask(governor);
 	pthread_join(governor->thread, NULL);
 	governor->running = false;
-	if (governor->closed_ns)
-		governor->figures.unseen_ns += (int64_t)(stop_ns - governor->closed_ns);
+	if (!governor->closed_ns || stop_ns < governor->closed_ns)
+		return;
+	give_up_gap(governor, 0, stop_ns);
+	if (governor->wait_windows)
+		governor->figures.waits_absent_ns += stop_ns - governor->closed_ns;
 }
 
 void governor__figures(const struct governor *governor, struct governor_figures *out)
 {
 	*out = governor->figures;
+	out->acquisitions_error = error_of(&governor->acquisitions);
+	out->waits_error = error_of(&governor->waits);
 }
 
 void governor__free(struct governor *governor)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Keeps what tracing costs within a budget. While the probes of holds cost less than that, they stay; else they are
- * there in short windows only, as many as the budget allows. Waits are always probed.
+ * there in short windows only, as many as the budget allows. Those of waits stay, unless they cost half of the budget
+ * by themselves: then they are there in the windows only, too.
  *
  * What a window sees stands for the time since the window before it, so the sums are right on average whatever the
  * target does: when a window begins is drawn at random, and how long it lasts does not depend on what happens in it. A
@@ -16,13 +17,15 @@
 struct capture;
 struct governor;
 
+/* An error is half the 95 % interval's width, as a share of the number; negative: not known. */
 struct governor_figures {
-	bool sampled; /* holds were not probed all the time */
+	bool sampled, waits_sampled; /* holds, waits were not probed all the time */
 	uint64_t windows;
-	uint64_t probed_ns;        /* time in which holds were probed: all of it, or the windows */
-	int64_t unseen_ns;         /* time for which no window stands: after the last one */
-	uint64_t cut;              /* windows that were closed before all of their holds had ended */
-	double acquisitions_error; /* of their number: half the 95 % interval's width, as a share; negative: exact */
+	uint64_t probed_ns;                 /* time in which holds were probed: all of it, or the windows */
+	uint64_t waits_absent_ns;           /* time in which waits were not */
+	int64_t unseen_ns, waits_unseen_ns; /* time for which no window stands: after the last one */
+	uint64_t cut;                       /* windows that were closed before all of their holds had ended */
+	double acquisitions_error, waits_error;
 };
 
 /* From here on the capture is governed, by a thread of its own. `budget` is a share of one CPU. 0 or -errno. */

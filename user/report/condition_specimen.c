@@ -118,7 +118,7 @@ static void fill(struct trace *trace, struct condition_scope scope)
 	trace->level = scope.level;
 	trace->duration_ns = 1;
 	trace->stack_level = scope.stacks;
-	trace->probes = (struct trace_probes){.coverage_pct = 100, .longest_ns = 1};
+	trace->probes = (struct trace_probes){.coverage_pct = 100, .waits_coverage_pct = 100, .longest_ns = 1};
 }
 
 /* Lists that stay empty because nothing fills them. */

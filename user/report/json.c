@@ -265,7 +265,7 @@ static const char *level_name(enum trace_level level)
 	return "all";
 }
 
-/* How much of the time holds were probed, and how exact their number is; null where there is no budget. */
+/* How much of the time holds and waits were probed, and how exact their numbers are; null where there is no budget. */
 static void add_coverage(json_t *object, const struct trace *trace)
 {
 	const struct trace_probes *probes = &trace->probes;
@@ -277,6 +277,8 @@ static void add_coverage(json_t *object, const struct trace *trace)
 	json_object_set_new(object, "windows_cut", json__known(governed, probes->windows_cut));
 	json_object_set_new(object, "acquisitions_error_pct",
 			    trace__knows_holds(trace) ? json_real(probes->acquisitions_error_pct) : json_null());
+	json_object_set_new(object, "waits_coverage_pct", json_real(probes->waits_coverage_pct));
+	json_object_set_new(object, "waits_error_pct", json_real(probes->waits_error_pct));
 }
 
 json_t *json__document(const struct trace *trace)

@@ -383,10 +383,17 @@ static void print_sampling(const struct trace *trace, FILE *out)
 		return;
 	fprintf(out,
 		"Within the budget of %g %% holds were probed %s %% of the time, in %" PRIu64 " window%s:\n"
-		"acquisitions, releases, holds, hand-offs are estimates (their number +-%s %%).\n"
-		"Waits are exact.\n",
+		"acquisitions, releases, holds, hand-offs are estimates (their number +-%s %%).\n",
 		probes->budget_pct, format_percent(covered, probes->coverage_pct / 100), probes->windows,
 		probes->windows == 1 ? "" : "s", format_percent(error, probes->acquisitions_error_pct / 100));
+	if (probes->waits_coverage_pct < 100)
+		fprintf(out,
+			"Waits were probed %s %% of the time: their number (+-%s %%), failures and blame are estimates "
+			"too.\n",
+			format_percent(covered, probes->waits_coverage_pct / 100),
+			format_percent(error, probes->waits_error_pct / 100));
+	else
+		fprintf(out, "Waits are exact.\n");
 	if (probes->windows_cut)
 		fprintf(out, "In %" PRIu64 " windows holds were cut off: long ones are underrated.\n",
 			probes->windows_cut);

@@ -23,7 +23,7 @@ struct trace *trace__new(void)
 	trace->probes.cost_ns_per_hit = -1;
 	trace->probes.longest_ns = -1;
 	trace->probes.overhead_pct = -1;
-	trace->probes.coverage_pct = 100;
+	trace->probes.coverage_pct = trace->probes.waits_coverage_pct = 100;
 	trace->probes.budget_pct = -1;
 	return trace;
 }
@@ -496,6 +496,26 @@ void trace__scale_holds(struct trace_thread *thread, double factor)
 	thread->held_runnable_ns = scaled(thread->held_runnable_ns, factor);
 	thread->held_blocked_ns = scaled(thread->held_blocked_ns, factor);
 	distribution__scale(&thread->hold, factor);
+}
+
+/* As elsewhere, each wait that counts is in the histogram: buckets that are rounded apart make the number. */
+void trace__scale_waits(struct trace_thread *thread, double factor)
+{
+	struct trace_counts *counts = &thread->counts;
+
+	distribution__scale(&thread->wait, factor);
+	counts->contended = counts->handoffs = thread->wait.count;
+	counts->waited_ns = thread->wait.sum_ns;
+	counts->failed = scaled(counts->failed, factor);
+	counts->timeouts = scaled(counts->timeouts, factor);
+	counts->stolen = scaled(counts->stolen, factor);
+}
+
+void trace__scale_blame(struct trace_blame *blame, double factor)
+{
+	blame->waits = scaled(blame->waits, factor);
+	blame->wait_ns = scaled(blame->wait_ns, factor);
+	blame->wall_ns = scaled(blame->wall_ns, factor);
 }
 
 void trace__scale_releases(struct trace_release_point *point, double factor)

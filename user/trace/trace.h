@@ -179,6 +179,8 @@ struct trace_probes {
 	uint64_t windows;              /* in which holds were probed, where it was not all the time, */
 	uint64_t windows_cut;          /* and of those, which were closed before all of their holds had ended */
 	double acquisitions_error_pct; /* of their number: half the width of the 95 % interval; 0: exact */
+	double waits_coverage_pct;     /* share of the window in which waits were probed */
+	double waits_error_pct;        /* of their number, likewise */
 };
 
 /* What the trace missed, by what ran short. */
@@ -233,6 +235,10 @@ int trace__add_hog(struct trace *trace, const struct trace_hog *hog);
 /* Lets what was seen of holds and releases stand for `factor` times as much, where they were seen part of the time. */
 void trace__scale_holds(struct trace_thread *thread, double factor);
 void trace__scale_releases(struct trace_release_point *point, double factor);
+
+/* The same for what was seen of waits. */
+void trace__scale_waits(struct trace_thread *thread, double factor);
+void trace__scale_blame(struct trace_blame *blame, double factor);
 
 /* Whether holds are known at all, exactly or by windows. */
 bool trace__knows_holds(const struct trace *trace);
