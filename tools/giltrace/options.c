@@ -11,12 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/recording/file.h"
+
 static const char help_begin[] =
 	"giltrace shows who holds Python's global interpreter lock, who waits for it, and for how long.\n"
 	"\n"
 	"  giltrace -p PID [-d SECONDS] [options]    trace a running process, then report\n"
 	"  giltrace --all [-d SECONDS] [options]     trace every process that has a GIL, those to come too\n"
 	"  giltrace [options] -- COMMAND [ARG...]    start a command traced; exits with its status\n"
+	"  giltrace record -o FILE ...               trace as above into a recording, no report\n"
+	"  giltrace report FILE [options]            the report of a recording; needs no root\n"
 	"  giltrace doctor [-p PID]                  what this machine and this process allow\n"
 	"\n"
 	"  -p, --pid=PID           the process; can be given up to 64 times\n"
@@ -28,6 +32,10 @@ static const char help_begin[] =
 static const char help_end[] =
 	"      --flame-kind=KIND   what the reports of stacks show: blame (who had the lock while others\n"
 	"                          waited; the default), wait (who waited) or hold (who had it)\n"
+	"\n"
+	"  -o, --output=FILE       record: the recording\n"
+	"      --max-size=SIZE     record: never larger than SIZE (as in 64M); the newest part is kept\n"
+	"      --record=FILE       a recording beside the report\n"
 	"\n"
 	"      --stacks=KIND       the frames that stacks have: python, native, both or none\n"
 	"      --depth=N           the most frames of a stack, 1 to 128 (the default)\n"
@@ -41,8 +49,9 @@ static const char help_end[] =
 	"  -v, --verbose           what the kernel says\n"
 	"      --version, --help\n"
 	"\n"
-	"FILE is written beside its name and renamed when whole; - is stdout. Ctrl-C ends the trace and\n"
-	"prints the report, a second one aborts. Exit status: 0 ok, 1 failure, 2 usage, 3 no such process\n"
+	"A report is written beside its name and renamed when whole, a recording can be read while it\n"
+	"grows; - is stdout. Ctrl-C ends the trace and prints the report, a second one aborts. Exit status: 0 ok, 1 "
+	"failure, 2 usage, 3 no such process\n"
 	"or it has no GIL, 4 permission, 5 more lost than --max-loss.\n";
 
 enum {
@@ -55,6 +64,8 @@ enum {
 	OPTION_DEPTH,
 	OPTION_MAX_THREADS,
 	OPTION_MAX_LOSS,
+	OPTION_MAX_SIZE,
+	OPTION_RECORD,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTION_REPORTS, /* the first of the formats; theirs are the last */
@@ -72,6 +83,9 @@ static const struct option fixed_options[] = {
 	{"depth", required_argument, NULL, OPTION_DEPTH},
 	{"max-threads", required_argument, NULL, OPTION_MAX_THREADS},
 	{"max-loss", required_argument, NULL, OPTION_MAX_LOSS},
+	{"output", required_argument, NULL, 'o'},
+	{"max-size", required_argument, NULL, OPTION_MAX_SIZE},
+	{"record", required_argument, NULL, OPTION_RECORD},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -79,7 +93,7 @@ static const struct option fixed_options[] = {
 };
 
 #define DEFAULT_BUDGET_PCT 2
-#define FIXED_OPTIONS (sizeof(fixed_options) / sizeof(*fixed_options))
+#define FIXED_OPTIONS      (sizeof(fixed_options) / sizeof(*fixed_options))
 
 /* The options above, one for each report format, and the end. */
 static void list_options(struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1])
@@ -136,6 +150,25 @@ static bool parse_real(const char *text, double least, double most, double *out)
 	return !errno && end != text && !*end && isfinite(*out) && *out >= least && *out <= most;
 }
 
+/* A whole number of bytes, or of K, M or G of them. */
+static bool parse_size(const char *text, uint64_t least, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (errno || end == text || *text == '-')
+		return false;
+	unit = *end ? strchr(units, *end) : NULL;
+	if (*end && (!unit || end[1] || *out > UINT64_MAX >> 40))
+		return false;
+	if (unit)
+		*out <<= 10 * (unit - units + 1);
+	return *out >= least && *out <= INT64_MAX;
+}
+
 /* The place of a word in a list, or -1. */
 static int find_word(const char *const *words, size_t count, const char *text)
 {
@@ -187,6 +220,14 @@ static int parse_report(struct options *options, size_t format, const char *text
 {
 	options->reports.of[format] = text ? text : "-";
 	return *options->reports.of[format] ? -1 : usage("--%s= needs a file's name", report_formats[format].option);
+}
+
+static int set_recording(struct options *options, const char *option, const char *text)
+{
+	if (options->recording)
+		return usage("one recording at a time, not %s and %s", options->recording, text);
+	options->recording = text;
+	return *text ? -1 : usage("%s needs a file's name", option);
 }
 
 static int add_pid(struct options *options, const char *text)
@@ -253,6 +294,19 @@ static int parse_option(struct options *options, int option, const char *text)
 		if (!parse_real(text, 0, 100, &options->max_loss_pct))
 			return usage("--max-loss takes a percentage from 0 to 100, not \"%s\"", text);
 		return -1;
+	case OPTION_MAX_SIZE:
+		if (!parse_size(text, RECORDING_MIN_SIZE, &options->max_size))
+			return usage("--max-size takes bytes, or 512K, 64M, 2G; %d at least, not \"%s\"",
+				     RECORDING_MIN_SIZE, text);
+		return -1;
+	case 'o':
+		if (options->subcommand != COMMAND_RECORD)
+			return usage("-o is for giltrace record; --record=FILE records beside a report");
+		return set_recording(options, "-o", text);
+	case OPTION_RECORD:
+		if (options->subcommand != COMMAND_TRACE)
+			return usage("--record=FILE records beside a live report; give -o to giltrace record");
+		return set_recording(options, "--record=", text);
 	case 'q':
 		options->quiet = true;
 		return -1;
@@ -291,63 +345,143 @@ static int check_files(const struct report_paths *paths)
 	return -1;
 }
 
-/* What was asked for cannot be known with what was asked for besides. */
-static int check_reports(const struct options *options)
+int options__check_reports(const struct options *options, enum trace_stacks stacks, enum trace_level level)
 {
 	for (size_t i = 0; i < REPORT_FORMATS; i++) {
 		const struct report_format *format = &report_formats[i];
 
 		if (!options->reports.of[i] || !format->of_stacks)
 			continue;
-		if (options->stacks == TRACE_STACKS_NONE)
+		if (stacks == TRACE_STACKS_NONE)
 			return usage("--%s is made of stacks: not with --stacks=none", format->option);
-		if (options->flame_kind == FLAME_HOLD && options->level == TRACE_WAITS)
+		if (options->flame_kind == FLAME_HOLD && level == TRACE_WAITS)
 			return usage("--flame-kind=hold needs --probes=all: with waits, holds are not seen");
 	}
+	return -1;
+}
+
+static bool has_target(const struct options *options)
+{
+	return options->pid_count || options->command || options->scope == TRACE_EVERYTHING;
+}
+
+/* What a report of a recording can do nothing with. */
+static int check_report(const struct options *options)
+{
+	if (has_target(options) || options->scope != TRACE_GIVEN || options->duration_ns || options->max_size)
+		return usage("report takes a recording and the options of reports");
+	if (!options->recording)
+		return usage("which recording? giltrace report FILE");
 	return check_files(&options->reports);
 }
 
-static int check(const struct options *options, int argc, char **argv)
+static int check_target(const struct options *options)
 {
-	if (optind < argc && !options->command)
-		return usage("\"%s\" is not understood; a command to start stands after --", argv[optind]);
-	if (options->subcommand == COMMAND_DOCTOR) {
-		if (options->command || options->pid_count > 1 || options->scope != TRACE_GIVEN)
-			return usage("doctor takes one -p PID");
-		return -1;
-	}
 	if (options->scope == TRACE_EVERYTHING && (options->pid_count || options->command))
 		return usage("--all traces every process: no -p PID and no COMMAND with it");
 	if (options->pid_count && options->command)
 		return usage("either -p PID or -- COMMAND, not both");
-	if (!options->pid_count && !options->command && options->scope != TRACE_EVERYTHING)
+	if (!has_target(options))
 		return usage("which process? Give -p PID, -- COMMAND or --all");
 	if (options->budget_pct && options->level != TRACE_AUTO)
 		return usage("--budget is kept by --probes=auto only: give that too");
-	return check_reports(options);
+	return -1;
+}
+
+static int check_record(const struct options *options)
+{
+	if (!options->recording)
+		return usage("where to? giltrace record -o FILE");
+	for (size_t i = 0; i < REPORT_FORMATS; i++)
+		if (options->reports.of[i])
+			return usage("record writes no report: giltrace report %s --%s does", options->recording,
+				     report_formats[i].option);
+	return -1;
+}
+
+/* A recording and a report in one file would be neither. */
+static int check_live(const struct options *options)
+{
+	const char *path = options->recording;
+	int status = options__check_reports(options, options->stacks, options->level);
+
+	if (options->max_size)
+		return usage("--max-size is for giltrace record");
+	for (size_t i = 0; path && i < REPORT_FORMATS; i++)
+		if (options->reports.of[i] && !strcmp(options->reports.of[i], path))
+			return usage("--%s and --record cannot both go to %s", report_formats[i].option, path);
+	if (path && reports__is_stdout(path))
+		return usage("the report goes to stdout: give -o - to giltrace record");
+	return status == -1 ? check_files(&options->reports) : status;
+}
+
+static int check(const struct options *options, int argc, char **argv)
+{
+	int status;
+
+	if (optind < argc && !options->command)
+		return usage("\"%s\" is not understood; a command to start stands after --", argv[optind]);
+	switch (options->subcommand) {
+	case COMMAND_DOCTOR:
+		if (options->command || options->pid_count > 1 || options->scope != TRACE_GIVEN)
+			return usage("doctor takes one -p PID");
+		return -1;
+	case COMMAND_REPORT:
+		return check_report(options);
+	case COMMAND_RECORD:
+	case COMMAND_TRACE:
+		break;
+	}
+	status = check_target(options);
+	if (status != -1)
+		return status;
+	return options->subcommand == COMMAND_RECORD ? check_record(options) : check_live(options);
+}
+
+static enum subcommand find_subcommand(const char *word)
+{
+	static const char *const words[] = {
+		[COMMAND_TRACE] = "",
+		[COMMAND_RECORD] = "record",
+		[COMMAND_REPORT] = "report",
+		[COMMAND_DOCTOR] = "doctor",
+	};
+	int found = find_word(words, sizeof(words) / sizeof(*words), word);
+
+	return found > 0 ? (enum subcommand)found : COMMAND_TRACE;
+}
+
+/* Options may stand on both sides of a recording's name; behind a command's name they are the command's. */
+static int parse_all(struct options *options, int argc, char **argv)
+{
+	struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1];
+	int option, status = -1;
+
+	list_options(list);
+	for (;;) {
+		while (status == -1 && (option = getopt_long(argc, argv, "+p:d:o:qv", list, NULL)) != -1)
+			status = parse_option(options, option, optarg);
+		if (status != -1 || options->subcommand != COMMAND_REPORT || optind >= argc)
+			return status;
+		status = set_recording(options, "report", argv[optind++]);
+	}
 }
 
 int options__parse(struct options *options, int argc, char **argv)
 {
-	struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1];
-	int option, status;
+	int status;
 
-	*options = (struct options){.level = TRACE_ALL,
-				    .max_loss_pct = -1,
-				    .stacks = TRACE_STACKS_PYTHON,
-				    .depth = OPTIONS_MAX_DEPTH};
-	list_options(list);
-	if (argc > 1 && !strcmp(argv[1], "doctor")) {
-		options->subcommand = COMMAND_DOCTOR;
+	*options = (struct options){
+		.level = TRACE_ALL, .max_loss_pct = -1, .stacks = TRACE_STACKS_PYTHON, .depth = OPTIONS_MAX_DEPTH};
+	options->subcommand = argc > 1 ? find_subcommand(argv[1]) : COMMAND_TRACE;
+	if (options->subcommand != COMMAND_TRACE) {
 		argv[1] = argv[0]; /* getopt begins its messages with it */
 		argv++;
 		argc--;
 	}
-	while ((option = getopt_long(argc, argv, "+p:d:qv", list, NULL)) != -1) {
-		status = parse_option(options, option, optarg);
-		if (status != -1)
-			return status;
-	}
+	status = parse_all(options, argc, argv);
+	if (status != -1)
+		return status;
 	if (optind < argc && optind > 0 && !strcmp(argv[optind - 1], "--"))
 		options->command = argv + optind;
 	status = check(options, argc, argv);

@@ -531,7 +531,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 }
 
 /* How long to wait: to the end, to the next look at a new program or at a lock, and a second at most. */
-static struct timespec time_to_wait(uint64_t end_ns, int next_look_ms, uint64_t next_watch_ns)
+static struct timespec time_to_wait(uint64_t end_ns, uint64_t due_ns, int next_look_ms, uint64_t next_watch_ns)
 {
 	uint64_t now = capture__now(), until = least(now + 1000000000, next_watch_ns), left;
 
@@ -539,6 +539,8 @@ static struct timespec time_to_wait(uint64_t end_ns, int next_look_ms, uint64_t 
 		until = least(until, now + (uint64_t)next_look_ms * 1000000);
 	if (end_ns)
 		until = least(until, end_ns);
+	if (due_ns)
+		until = least(until, due_ns);
 	left = until > now ? until - now : 0;
 	return (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
 }
@@ -598,7 +600,7 @@ static bool is_deserted(const struct capture *capture)
 	       bpf_map_get_next_key(bpf_map__fd(capture->bpf->maps.processes), NULL, &pid);
 }
 
-enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int stop_fd)
+enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, uint64_t due_ns, int stop_fd)
 {
 	uint64_t end_ns = duration_ns ? capture->start_ns + duration_ns : 0;
 	struct pollfd fds[] = {
@@ -612,7 +614,7 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 	for (;;) {
 		int next_look_ms = discovery__go_on(capture->discovery, capture__now());
 		uint64_t next_watch_ns = lock_watch__look(capture->watch, capture__now());
-		struct timespec timeout = time_to_wait(end_ns, next_look_ms, next_watch_ns);
+		struct timespec timeout = time_to_wait(end_ns, due_ns, next_look_ms, next_watch_ns);
 		int ready = ppoll(fds, 3, &timeout, NULL);
 		bool deserted = is_deserted(capture); /* who is not there any more has told what it had to */
 
@@ -630,6 +632,8 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 											  : CAPTURE_EXITED;
 		if (end_ns && capture__now() >= end_ns)
 			return CAPTURE_TIME;
+		if (due_ns && capture__now() >= due_ns)
+			return CAPTURE_DUE;
 	}
 }
 

@@ -33,9 +33,10 @@ enum trace_scope { TRACE_GIVEN, TRACE_CHILDREN, TRACE_EVERYTHING };
 
 /* How the target's part in the trace, or one process's, ended. */
 enum trace_end {
-	TRACE_END_TIME,   /* the time was over, or the user stopped it */
-	TRACE_END_EXITED, /* the process ended or was killed */
-	TRACE_END_EXECED, /* the process replaced its program */
+	TRACE_END_TIME,    /* the time was over, or the user stopped it */
+	TRACE_END_EXITED,  /* the process ended or was killed */
+	TRACE_END_EXECED,  /* the process replaced its program */
+	TRACE_END_UNKNOWN, /* the recording broke off */
 };
 
 struct trace_counts {
@@ -67,6 +68,8 @@ struct trace_process {
 	uint64_t start_ns, duration_ns;
 	enum trace_end end;
 	bool from_start; /* nothing before its first acquisition was missed: it began within the trace, probed */
+	bool in_windows; /* its holds were seen in windows: the trace's `holds_factor` is for them */
+	bool refuted;    /* its runtime was not what it had been guessed to be: it is left out */
 	/* Derived by trace__finish(): the sums over its locks. */
 	struct trace_counts counts;
 	struct trace_open open;
@@ -212,6 +215,9 @@ struct trace {
 	struct trace_release_point *points;
 	struct trace_hog *hogs; /* the worst TRACE_MAX_HOGS of them */
 	uint64_t hogs_seen;
+	double holds_factor; /* what was seen of holds in windows stands for so many times as much */
+	size_t word_count;
+	char **words;             /* owned: see trace__word() */
 	struct trace_total total; /* derived by trace__finish() */
 };
 
@@ -230,9 +236,8 @@ struct trace_release_point *trace__add_release_point(struct trace *trace);
  */
 int trace__add_hog(struct trace *trace, const struct trace_hog *hog);
 
-/* Lets what was seen of holds and releases stand for `factor` times as much, where they were seen part of the time. */
-void trace__scale_holds(struct trace_thread *thread, double factor);
-void trace__scale_releases(struct trace_release_point *point, double factor);
+/* The trace's own copy of a runtime's or design's name, each kept once; NULL without memory. */
+const char *trace__word(struct trace *trace, const char *word);
 
 /* Whether holds are known at all, exactly or by windows. */
 bool trace__knows_holds(const struct trace *trace);
@@ -241,22 +246,22 @@ bool trace__knows_holds(const struct trace *trace);
 bool trace__is_sampled(const struct trace *trace);
 
 /*
- * Moves the processes, locks, threads, blame, release points, hogs and stacks of another trace to this one, which has
- * no stacks yet. 0, or -ENOMEM with a part moved.
+ * Moves the threads, blame, release points and hogs of another trace to this one, which has none. Their stacks are the
+ * other's still.
  */
-int trace__move(struct trace *into, struct trace *from);
+void trace__move(struct trace *into, struct trace *from);
 
-/* Takes out all that is of one process. True when there was something. */
-bool trace__drop_process(struct trace *trace, uint32_t number);
+/* Copies the processes and locks of another trace. 0 or -ENOMEM. */
+int trace__copy_locks(struct trace *into, const struct trace *from);
 
 /* Merges blame of equal threads and stacks, and release points, where a trace is filled in again and again. */
 void trace__compact(struct trace *trace);
 
 /*
- * Merges blame of equal threads and stacks, and release points; sorts all (processes by number, locks by process,
- * interpreter and address, threads by lock, waited time and tid, blame by time, release points by the time of coming
- * back, hogs the worst first) and derives the locks' and processes' figures. Call it once, after the last element was
- * added. 0 or -ENOMEM.
+ * Leaves out what was refuted; lets what was seen in windows stand for all; merges blame of equal threads and stacks,
+ * and release points; sorts all (processes by number, locks by process, interpreter and address, threads by lock,
+ * waited time and tid, blame by time, release points by the time of coming back, hogs the worst first) and derives the
+ * locks' and processes' figures. Call it once, after the last element was added. 0 or -ENOMEM.
  */
 int trace__finish(struct trace *trace);
 

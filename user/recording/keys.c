@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers found by keys: see keys.h. Open addressing, a power of two of places, at most half of them full. */
+#include "user/recording/keys.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+struct key_place {
+	uint64_t first, second;
+	uint32_t number;
+	bool full;
+};
+
+static size_t hash(uint64_t first, uint64_t second)
+{
+	uint64_t mixed = (first ^ second * 0x9e3779b97f4a7c15) * 0xff51afd7ed558ccd;
+
+	mixed = (mixed ^ mixed >> 32) * 0xc4ceb9fe1a85ec53;
+	return mixed ^ mixed >> 29;
+}
+
+static struct key_place *find(const struct keys *keys, uint64_t first, uint64_t second)
+{
+	size_t at = hash(first, second) & (keys->size - 1);
+
+	while (keys->places[at].full && (keys->places[at].first != first || keys->places[at].second != second))
+		at = (at + 1) & (keys->size - 1);
+	return &keys->places[at];
+}
+
+static bool grow(struct keys *keys)
+{
+	struct keys grown = {.size = keys->size ? 2 * keys->size : 64, .used = keys->used};
+
+	if (2 * (keys->used + 1) <= keys->size)
+		return true;
+	grown.places = calloc(grown.size, sizeof(*grown.places));
+	if (!grown.places)
+		return false;
+	for (size_t i = 0; i < keys->size; i++)
+		if (keys->places[i].full)
+			*find(&grown, keys->places[i].first, keys->places[i].second) = keys->places[i];
+	free(keys->places);
+	*keys = grown;
+	return true;
+}
+
+uint32_t *keys__get(struct keys *keys, uint64_t first, uint64_t second)
+{
+	struct key_place *place;
+
+	if (!grow(keys))
+		return NULL;
+	place = find(keys, first, second);
+	if (!place->full) {
+		*place = (struct key_place){.first = first, .second = second, .number = KEYS_NONE, .full = true};
+		keys->used++;
+	}
+	return &place->number;
+}
+
+size_t keys__memory(const struct keys *keys)
+{
+	return keys->size * sizeof(*keys->places);
+}
+
+void keys__clear(struct keys *keys)
+{
+	free(keys->places);
+	*keys = (struct keys){0};
+}
