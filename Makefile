@@ -87,7 +87,7 @@ $(BUILD)/fabricated: $(call objects,tests/fabricated/main.c) $(FABRICATED)
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-$(BUILD)/tests/test_flame: $(BUILD)/obj/tests/unit/test_flame.o $(FABRICATED)
+$(BUILD)/tests/test_flame $(BUILD)/tests/test_recording: $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(FABRICATED)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)

@@ -14,8 +14,11 @@
 #include "user/report/format.h"
 #include "user/trace/trace.h"
 
-#define INTERVAL_NS 1000000000 /* from one chunk to the next; longer where collecting takes long: */
-#define MOST_SHARE  100        /* it may take one in so many ns */
+/* From one chunk to the next: at the beginning, and later; longer where collecting takes more than a share of it. */
+#define FIRST_INTERVAL_NS 500000000
+#define INTERVAL_NS       1000000000
+#define BEGINNING_NS      10000000000
+#define MOST_SHARE        100
 
 static uint64_t monotonic_ns(void)
 {
@@ -40,7 +43,7 @@ int record__open(struct record *record)
 void record__begin(struct record *record)
 {
 	if (record->options->recording)
-		record->due_ns = monotonic_ns() + INTERVAL_NS;
+		record->due_ns = monotonic_ns() + FIRST_INTERVAL_NS;
 }
 
 static void tell(struct record *record, int err)
@@ -86,6 +89,7 @@ static int add(struct record *record, struct capture *capture, const enum trace_
 
 void record__go_on(struct record *record, struct capture *capture)
 {
+	uint64_t interval = record->duration_ns < BEGINNING_NS ? FIRST_INTERVAL_NS : INTERVAL_NS;
 	uint64_t began = monotonic_ns(), took;
 	int err = recorder__make_ready(record->recorder);
 
@@ -94,7 +98,7 @@ void record__go_on(struct record *record, struct capture *capture)
 	if (err)
 		tell(record, err);
 	took = monotonic_ns() - began;
-	record->due_ns = began + (took * MOST_SHARE > INTERVAL_NS ? took * MOST_SHARE : INTERVAL_NS);
+	record->due_ns += took * MOST_SHARE > interval ? took * MOST_SHARE : interval;
 }
 
 int record__end(struct record *record, struct capture *capture, enum trace_end end)

@@ -15,7 +15,6 @@ struct record {
 	const struct options *options;
 	struct recorder *recorder;
 	uint64_t due_ns;      /* CLOCK_MONOTONIC: when to collect next; 0: at the end alone */
-	uint64_t begun_ns;    /* when the collecting began */
 	uint64_t duration_ns; /* of the trace, as it was added last */
 	bool told;            /* that it cannot be written */
 	bool lost;            /* a part of it never will be */

@@ -16,29 +16,42 @@ static int find_stack(const struct decoder *decoder, uint32_t stack, uint32_t *o
 	return 0;
 }
 
+/* Its number; all the other fields are of a process alone. */
+static int find_number(const struct protobuf_field *message, uint32_t *number)
+{
+	struct protobuf_reader reader = protobuf__read_field(message);
+	struct protobuf_field field;
+	int err = 0;
+
+	*number = 0;
+	while (!err && protobuf__next(&reader, &field))
+		if (field.number == PROCESS_NUMBER)
+			err = decode__small(&field, number);
+	return err ? err : reader.bad ? -EBADMSG : 0;
+}
+
 int decode__process(struct decoder *decoder, const struct protobuf_field *message)
 {
 	struct protobuf_reader reader = protobuf__read_field(message);
 	struct trace *trace = decoder->trace;
 	struct trace_process *process;
 	struct protobuf_field field;
-	struct element_keys keys;
-	uint32_t *number;
-	int err = decode__keys(message, &keys); /* the first of them is the process's number here too */
+	uint32_t number, *place;
+	int err = find_number(message, &number);
 
 	if (err)
 		return err;
-	number = keys__get(&decoder->processes, keys.process, 0);
-	if (!number)
+	place = keys__get(&decoder->processes, number, 0);
+	if (!place)
 		return -ENOMEM;
-	if (*number == KEYS_NONE) {
-		*number = (uint32_t)trace->process_count;
+	if (*place == KEYS_NONE) {
+		*place = (uint32_t)trace->process_count;
 		process = trace__add_process(trace);
 		if (!process)
 			return -ENOMEM;
-		process->number = keys.process;
+		process->number = number;
 	}
-	process = &trace->processes[*number];
+	process = &trace->processes[*place];
 	while (!err && protobuf__next(&reader, &field)) {
 		err = decode__process_field(trace, &field, process);
 		decoder->text_bytes += field.number == PROCESS_EXE ? field.size : 0;
