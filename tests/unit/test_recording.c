@@ -575,7 +575,7 @@ static void test_greatest_size(void **state)
 		bool whole;
 		FILE *in;
 
-		for (int j = 0; j < 200; j++) { /* what does not compress */
+		for (int j = 0; j < 50; j++) { /* what does not compress */
 			struct trace_blame *blame = trace__add_blame(now);
 
 			noise = noise * 6364136223846793005ULL + 1442695040888963407ULL;

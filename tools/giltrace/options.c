@@ -49,10 +49,10 @@ static const char help_end[] =
 	"  -v, --verbose           what the kernel says\n"
 	"      --version, --help\n"
 	"\n"
-	"A report is written beside its name and renamed when whole, a recording can be read while it\n"
-	"grows; - is stdout. Ctrl-C ends the trace and prints the report, a second one aborts. Exit status: 0 ok, 1 "
-	"failure, 2 usage, 3 no such process\n"
-	"or it has no GIL, 4 permission, 5 more lost than --max-loss.\n";
+	"A report is written beside its name and renamed when whole; a recording can be read while it\n"
+	"grows. - is stdout. Ctrl-C ends the trace and prints the report, a second one aborts. Exit\n"
+	"status: 0 ok, 1 failure, 2 usage, 3 no such process or it has no GIL, 4 permission, 5 more lost\n"
+	"than --max-loss.\n";
 
 enum {
 	OPTION_ALL = 256,

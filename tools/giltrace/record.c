@@ -14,17 +14,20 @@
 #include "user/report/format.h"
 #include "user/trace/trace.h"
 
-/* From one chunk to the next: at the beginning, and later; longer where collecting takes more than a share of it. */
+/*
+ * From one chunk to the next: at the beginning, and later; longer where collecting takes more of a CPU than one part in
+ * so many.
+ */
 #define FIRST_INTERVAL_NS 500000000
 #define INTERVAL_NS       1000000000
 #define BEGINNING_NS      10000000000
 #define MOST_SHARE        100
 
-static uint64_t monotonic_ns(void)
+static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -43,7 +46,7 @@ int record__open(struct record *record)
 void record__begin(struct record *record)
 {
 	if (record->options->recording)
-		record->due_ns = monotonic_ns() + FIRST_INTERVAL_NS;
+		record->due_ns = read_clock(CLOCK_MONOTONIC) + FIRST_INTERVAL_NS;
 }
 
 static void tell(struct record *record, int err)
@@ -90,15 +93,17 @@ static int add(struct record *record, struct capture *capture, const enum trace_
 void record__go_on(struct record *record, struct capture *capture)
 {
 	uint64_t interval = record->duration_ns < BEGINNING_NS ? FIRST_INTERVAL_NS : INTERVAL_NS;
-	uint64_t began = monotonic_ns(), took;
+	uint64_t began = read_clock(CLOCK_THREAD_CPUTIME_ID), now = read_clock(CLOCK_MONOTONIC), took;
 	int err = recorder__make_ready(record->recorder);
 
 	if (!err)
 		err = add(record, capture, NULL, NULL, 0);
 	if (err)
 		tell(record, err);
-	took = monotonic_ns() - began;
+	took = read_clock(CLOCK_THREAD_CPUTIME_ID) - began;
 	record->due_ns += took * MOST_SHARE > interval ? took * MOST_SHARE : interval;
+	if (record->due_ns < now) /* the machine slept */
+		record->due_ns = now + interval;
 }
 
 int record__end(struct record *record, struct capture *capture, enum trace_end end)

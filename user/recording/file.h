@@ -11,7 +11,7 @@
 
 #include "user/protobuf/writer.h"
 
-#define RECORDING_MIN_SIZE (256U << 10) /* the least greatest size, in bytes */
+#define RECORDING_MIN_SIZE (64U << 10) /* the least greatest size, in bytes */
 
 struct recording_file;
 
