@@ -11,6 +11,7 @@ import time
 
 import identities
 import pythons
+import recording_format
 import tracing
 from test_truth import TOYGIL
 from tracing import GILTRACE, TraceTest, end, wait_for, workload
@@ -121,6 +122,27 @@ for i in range(40):
     for thread in threads: thread.join()
 """)
         self.assertEqual(len([t for t in report["threads"] if t["ended"]]), 401)
+
+    def test_documented_format(self):
+        """What docs/recording.md says is enough to read one: sums of the same figures."""
+        report = self.compare("--", pythons.system(), workload("culprit"), "sorted", 2)
+        recording = recording_format.Recording(self.read("run.gilt"))
+        self.assertEqual(recording.numbers, list(range(len(recording.numbers))))
+        self.assertGreater(len(recording.numbers), 3)
+        self.assertEqual(recording.window[3], report["window"]["duration_ns"])
+        self.assertEqual(recording.window[7], 2, "it ended by its target's end")
+        self.assertEqual(recording.window[20], report["probes"]["hits"])
+        read = sorted((t["key"][2], t.get(20, 0), t.get(21, 0), t.get(28, 0), t.get(29, 0), t["name"],
+                       [(recording_format.lower_bound(i), n) for i, n in sorted(t["wait"].items()) if n])
+                      for t in recording.ended)
+        told = sorted((t["tid"], t["acquisitions"], t["contended"], t["held_ns"], t["waited_ns"], t["name"],
+                       [(low, n) for low, _, n in t["wait"]["buckets"]]) for t in report["threads"])
+        self.assertEqual(read, told)
+        read = sorted((key[2], key[3], b[20], b[21], b[22]) for key, b in recording.blame.items())
+        self.assertEqual(sum(b[3] for b in read), sum(b["wait_ns"] for b in report["blame"]))
+        self.assertEqual(sum(b[2] for b in read), sum(b["waits"] for b in report["blame"]))
+        named = {tuple(f["name"] for f in b["stack"]) for b in report["blame"]}
+        self.assertEqual({key[4] for key in recording.blame}, named)
 
     def test_several_reports_of_one_recording(self):
         self.compare("-p", self.start_spinning().pid, "-d", 1.2)
