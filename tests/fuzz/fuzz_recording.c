@@ -5,7 +5,7 @@
  *   make fuzz-recording [FUZZ_RUNS=10000000]
  *
  * A checksum would keep the fuzzer out of all that lies behind it. So the input is a recording whose checksums are set
- * right first, or, when it does not begin as one, the payload of a chunk.
+ * right first, or, when it does not begin as one, the payload of a chunk; behind "EVNT", of one with events.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -82,7 +82,7 @@ static void read_file(const uint8_t *data, size_t size)
 	memcpy(file, data, size);
 	set_checksums(file, size);
 	in = fmemopen(file, size, "r");
-	err = recording__read(in, &trace, &whole, why, sizeof(why));
+	err = recording__read(in, true, &trace, &whole, why, sizeof(why));
 	fclose(in);
 	free(file);
 	if (err > 0 || (!err) != (trace != NULL) || (err && (!*why || strchr(why, '\n'))))
@@ -94,7 +94,7 @@ static void read_file(const uint8_t *data, size_t size)
 
 static void read_payload(const uint8_t *data, size_t size)
 {
-	struct decoder *decoder = decoder__new();
+	struct decoder *decoder = decoder__new(true);
 	struct trace *trace = NULL;
 	int err = decoder__decode(decoder, data, size);
 
@@ -107,8 +107,34 @@ static void read_payload(const uint8_t *data, size_t size)
 	decoder__free(decoder);
 }
 
+/* Single events, behind a state with one stack. */
+static void read_events(const uint8_t *data, size_t size)
+{
+	static const uint8_t state[] = {0x08, 1,                     /* a segment begins */
+					0x12, 4, 0x10, 0, 0x18, 100, /* a window of 100 ns */
+					0x1a, 3, 0x0a, 1, 'f',       /* a frame */
+					0x22, 1, 0};                 /* a stack of it */
+	struct decoder *decoder = decoder__new(true);
+	struct trace *trace = NULL;
+	int err = decoder__decode(decoder, state, sizeof(state));
+
+	if (err)
+		abort();
+	err = decoder__decode_events(decoder, data, size);
+	err = err ? err : decoder__finish(decoder, &trace);
+	for (size_t i = 0; trace && i < trace->event_count; i++)
+		if (trace->events[i].stack > 1 || trace->events[i].start_ns > trace->events[i].end_ns)
+			abort();
+	trace__free(trace);
+	decoder__free(decoder);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	if (size >= 4 && !memcmp(data, "EVNT", 4)) {
+		read_events(data + 4, size - 4);
+		return 0;
+	}
 	if (size >= RECORDING_HEADER_SIZE && !memcmp(data, RECORDING_MAGIC, 8))
 		read_file(data, size);
 	else

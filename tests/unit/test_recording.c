@@ -55,7 +55,7 @@ static void assert_same_reports(const struct trace *a, const struct trace *b)
 
 static struct trace *decode_one(const struct bytes *payload)
 {
-	struct decoder *decoder = decoder__new();
+	struct decoder *decoder = decoder__new(true);
 	struct trace *trace = NULL;
 
 	assert_int_equal(decoder__decode(decoder, payload->data, payload->size), 0);
@@ -68,10 +68,10 @@ static struct trace *decode_one(const struct bytes *payload)
 static struct trace *round_trip(struct trace *given)
 {
 	struct encoder *encoder = encoder__new();
-	struct bytes payload = {0};
+	struct bytes payload = {0}, events = {0};
 	struct trace *got;
 
-	assert_int_equal(encoder__encode(encoder, given, given->stacks, true, &payload), 0);
+	assert_int_equal(encoder__encode(encoder, given, given->stacks, true, &payload, &events), 0);
 	got = decode_one(&payload);
 	encoder__free(encoder);
 	bytes__free(&payload);
@@ -227,6 +227,7 @@ static void encode_run(struct bytes *payloads, size_t steps, bool segments)
 {
 	struct run run = begin_run();
 	struct encoder *encoder = encoder__new();
+	struct bytes events = {0};
 
 	for (size_t i = 0; i < steps; i++) {
 		struct trace *now = step(&run);
@@ -234,16 +235,17 @@ static void encode_run(struct bytes *payloads, size_t steps, bool segments)
 		if (segments && i)
 			encoder__begin_segment(encoder);
 		payloads[i] = (struct bytes){0};
-		assert_int_equal(encoder__encode(encoder, now, run.stacks, i + 1 == steps, &payloads[i]), 0);
+		assert_int_equal(encoder__encode(encoder, now, run.stacks, i + 1 == steps, &payloads[i], &events), 0);
 		trace__free(now);
 	}
+	bytes__free(&events);
 	encoder__free(encoder);
 	stacks__free(run.stacks);
 }
 
 static struct trace *decode_run(const struct bytes *payloads, size_t count)
 {
-	struct decoder *decoder = decoder__new();
+	struct decoder *decoder = decoder__new(true);
 	struct trace *trace = NULL;
 
 	for (size_t i = 0; i < count; i++)
@@ -305,7 +307,7 @@ static void test_differences(void **state)
 /* What has not changed takes no room. */
 static void test_small(void **state)
 {
-	struct bytes payloads[20], again = {0};
+	struct bytes payloads[20], again = {0}, events = {0};
 	struct run run = begin_run();
 	struct encoder *encoder = encoder__new();
 	struct trace *now;
@@ -319,12 +321,153 @@ static void test_small(void **state)
 		now = step(&run);
 		now->blame_count = now->point_count = now->hog_count = now->hogs_seen = 0;
 		run.step--;
-		assert_int_equal(encoder__encode(encoder, now, run.stacks, false, &again), 0);
+		assert_int_equal(encoder__encode(encoder, now, run.stacks, false, &again, &events), 0);
 		trace__free(now);
 	}
 	assert_in_range(again.size, 1, 16);
 	bytes__free(&again);
 	encoder__free(encoder);
+	stacks__free(run.stacks);
+}
+
+static uint64_t next_random(uint64_t *state, uint64_t below)
+{
+	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (*state >> 20) % below;
+}
+
+/* Three threads fight for a lock: one lets it go when asked, after 5 ms or in the middle, the next waits for it. */
+static void add_fight(struct trace *now, struct run *run, size_t rounds)
+{
+	uint64_t noise = 7, ends[3] = {SECOND, SECOND, SECOND}, acquired = SECOND;
+	uint32_t stacks[8], holder = 0;
+	char name[16];
+
+	for (uint32_t i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		stacks[i] = add_stack(run, name);
+	}
+	for (size_t i = 0; i < rounds; i++) {
+		uint64_t released =
+			acquired + (i % 3 ? 5 * MS + next_random(&noise, 200000) : next_random(&noise, 4 * MS));
+		uint32_t next = (holder + 1 + (uint32_t)next_random(&noise, 2)) % 3;
+		uint64_t wanted = ends[next] + 2000 + next_random(&noise, 30000);
+		struct trace_event *event = trace__add_event(now);
+
+		*event = (struct trace_event){.kind = TRACE_HOLD,
+					      .forced = i % 3,
+					      .pid = 4242,
+					      .tid = 4243 + holder,
+					      .gil = 0x1000,
+					      .start_ns = acquired,
+					      .end_ns = released,
+					      .stack = stacks[next_random(&noise, 8)],
+					      .waiters = 1 + i % 2};
+		ends[holder] = released;
+		acquired = released + 5000 + next_random(&noise, 40000);
+		event = trace__add_event(now);
+		*event = (struct trace_event){.kind = TRACE_WAIT,
+					      .pid = 4242,
+					      .tid = 4243 + next,
+					      .gil = 0x1000,
+					      .start_ns = wanted < acquired ? wanted : acquired,
+					      .end_ns = acquired,
+					      .stack = stacks[next_random(&noise, 8)],
+					      .waiter_stack = stacks[next_random(&noise, 8)],
+					      .holder = i % 50 ? 4243 + holder : 0,
+					      .failed = i % 3 != 0};
+		ends[next] = acquired;
+		holder = next;
+	}
+}
+
+static void assert_same_event(const struct trace_event *x, const struct stacks *stacks, const struct trace_event *y,
+			      const struct trace *b)
+{
+	size_t count;
+	const uint32_t *frames[2] = {stacks__frames(stacks, x->stack, &count),
+				     stacks__frames(b->stacks, y->stack, &count)};
+
+	assert_string_equal(stacks__frame(stacks, frames[0][0])->name, stacks__frame(b->stacks, frames[1][0])->name);
+	assert_int_equal(x->kind, y->kind);
+	assert_int_equal(x->forced, y->forced);
+	assert_int_equal(x->pid, y->pid);
+	assert_int_equal(x->tid, y->tid);
+	assert_int_equal(x->gil, y->gil);
+	assert_int_equal(x->start_ns, y->start_ns);
+	assert_int_equal(x->end_ns, y->end_ns);
+	assert_int_equal(x->holder, y->holder);
+	assert_int_equal(x->failed, y->failed);
+	assert_int_equal(x->waiters, y->waiters);
+	assert_int_equal(x->waiter_stack != 0, y->waiter_stack != 0);
+}
+
+/* Each event comes out as it went in, and takes 8 bytes at most. */
+static void test_events(void **state)
+{
+	struct run run = begin_run();
+	struct encoder *encoder = encoder__new();
+	struct decoder *decoder = decoder__new(true), *other = decoder__new(false);
+	struct bytes payload = {0}, events = {0}, chunk = {0};
+	struct trace *now = step(&run), *got = NULL;
+	double bytes;
+
+	(void)state;
+	add_fight(now, &run, 50000);
+	assert_int_equal(encoder__encode(encoder, now, run.stacks, true, &payload, &events), 0);
+	assert_int_equal(chunk__write(&chunk, CHUNK_EVENTS, 1, events.data, events.size), 0);
+	bytes = (double)chunk.size / (double)now->event_count;
+	print_message("%zu events, %.2f bytes each, %.2f before zlib\n", now->event_count, bytes,
+		      (double)events.size / (double)now->event_count);
+	assert_true(bytes < 8);
+	assert_int_equal(decoder__decode(decoder, payload.data, payload.size), 0);
+	assert_int_equal(decoder__decode_events(decoder, events.data, events.size), 0);
+	assert_int_equal(decoder__finish(decoder, &got), 0);
+	assert_int_equal(got->event_count, now->event_count);
+	for (size_t i = 0; i < got->event_count; i++)
+		assert_same_event(&now->events[i], run.stacks, &got->events[i], got);
+	trace__free(got);
+	assert_int_equal(decoder__decode(other, payload.data, payload.size), 0);
+	assert_int_equal(decoder__decode_events(other, events.data, events.size), 0);
+	assert_int_equal(decoder__finish(other, &got), 0);
+	assert_int_equal(got->event_count, 0); /* they were not wanted */
+	trace__free(got);
+	trace__free(now);
+	decoder__free(decoder);
+	decoder__free(other);
+	encoder__free(encoder);
+	bytes__free(&payload);
+	bytes__free(&events);
+	bytes__free(&chunk);
+	stacks__free(run.stacks);
+}
+
+/* Made by somebody: read or refused. */
+static void test_every_event_bit_flipped(void **state)
+{
+	struct run run = begin_run();
+	struct encoder *encoder = encoder__new();
+	struct bytes payload = {0}, events = {0};
+	struct trace *now = step(&run);
+
+	(void)state;
+	add_fight(now, &run, 10);
+	assert_int_equal(encoder__encode(encoder, now, run.stacks, true, &payload, &events), 0);
+	for (size_t bit = 0; bit < 8 * events.size; bit++) {
+		struct decoder *decoder = decoder__new(true);
+		int err;
+
+		events.data[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		assert_int_equal(decoder__decode(decoder, payload.data, payload.size), 0);
+		err = decoder__decode_events(decoder, events.data, events.size);
+		assert_true(!err || err == -EBADMSG);
+		decoder__free(decoder);
+		events.data[bit / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+	trace__free(now);
+	encoder__free(encoder);
+	bytes__free(&payload);
+	bytes__free(&events);
 	stacks__free(run.stacks);
 }
 
@@ -380,7 +523,7 @@ static void test_live_and_file(void **state)
 	assert_int_equal(recorder__trace(recorder, &live), 0);
 	assert_int_equal(recorder__written_ns(recorder), 7 * SECOND);
 	in = fopen(path, "r");
-	assert_int_equal(recording__read(in, &read, &whole, why, sizeof(why)), 0);
+	assert_int_equal(recording__read(in, true, &read, &whole, why, sizeof(why)), 0);
 	fclose(in);
 	assert_true(whole);
 	assert_same_reports(live, read);
@@ -416,7 +559,7 @@ static int64_t read_bytes(const unsigned char *data, size_t size, bool *whole)
 	int err;
 
 	*whole = false;
-	err = recording__read(in, &trace, whole, why, sizeof(why));
+	err = recording__read(in, true, &trace, whole, why, sizeof(why));
 	fclose(in);
 	if (err) {
 		assert_null(trace);
@@ -475,7 +618,7 @@ static void test_every_payload_bit_flipped(void **state)
 	(void)state;
 	encode_run(payloads, 2, false);
 	for (size_t bit = 0; bit < 8 * payloads[0].size; bit++) {
-		struct decoder *decoder = decoder__new();
+		struct decoder *decoder = decoder__new(true);
 		struct trace *trace = NULL;
 		int err;
 
@@ -592,7 +735,7 @@ static void test_greatest_size(void **state)
 		if (i % 10 && i != 399)
 			continue;
 		in = fopen(path, "r");
-		assert_int_equal(recording__read(in, &read, &whole, why, sizeof(why)), 0);
+		assert_int_equal(recording__read(in, true, &read, &whole, why, sizeof(why)), 0);
 		fclose(in);
 		assert_int_equal(whole, i == 399);
 		assert_int_equal(read->start_ns + read->duration_ns, SECOND * (2 + (uint64_t)i));
@@ -742,6 +885,8 @@ int main(void)
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_differences),
 		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_every_event_bit_flipped),
 		cmocka_unit_test(test_without_beginning),
 		cmocka_unit_test(test_live_and_file),
 		cmocka_unit_test(test_cut_at_every_byte),

@@ -36,6 +36,8 @@ static const char help_end[] =
 	"  -o, --output=FILE       record: the recording\n"
 	"      --max-size=SIZE     record: never larger than SIZE (as in 64M); the newest part is kept\n"
 	"      --record=FILE       a recording beside the report\n"
+	"      --events=KIND       single events in a recording: contended (each wait, and the holds that\n"
+	"                          somebody waited for; the default), all (each hold too) or none\n"
 	"\n"
 	"      --stacks=KIND       the frames that stacks have: python, native, both or none\n"
 	"      --depth=N           the most frames of a stack, 1 to 128 (the default)\n"
@@ -65,6 +67,7 @@ enum {
 	OPTION_MAX_THREADS,
 	OPTION_MAX_LOSS,
 	OPTION_MAX_SIZE,
+	OPTION_EVENTS,
 	OPTION_RECORD,
 	OPTION_VERSION,
 	OPTION_HELP,
@@ -85,6 +88,7 @@ static const struct option fixed_options[] = {
 	{"max-loss", required_argument, NULL, OPTION_MAX_LOSS},
 	{"output", required_argument, NULL, 'o'},
 	{"max-size", required_argument, NULL, OPTION_MAX_SIZE},
+	{"events", required_argument, NULL, OPTION_EVENTS},
 	{"record", required_argument, NULL, OPTION_RECORD},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
@@ -205,6 +209,21 @@ static int parse_stacks(struct options *options, const char *text)
 	return -1;
 }
 
+static int parse_events(struct options *options, const char *text)
+{
+	static const char *const events[] = {
+		[TRACE_EVENTS_NONE] = "none",
+		[TRACE_EVENTS_CONTENDED] = "contended",
+		[TRACE_EVENTS_ALL] = "all",
+	};
+	int which = find_word(events, 3, text);
+
+	if (which < 0)
+		return usage("--events takes contended, all or none, not \"%s\"", text);
+	options->events = (enum trace_events)which;
+	return -1;
+}
+
 static int parse_flame_kind(struct options *options, const char *text)
 {
 	for (enum flame_kind kind = 0; kind < FLAME_KINDS; kind++) {
@@ -272,6 +291,8 @@ static int parse_option(struct options *options, int option, const char *text)
 		return -1;
 	case OPTION_PROBES:
 		return parse_probes(options, text);
+	case OPTION_EVENTS:
+		return parse_events(options, text);
 	case OPTION_FLAME_KIND:
 		return parse_flame_kind(options, text);
 	case OPTION_STACKS:
@@ -385,6 +406,8 @@ static int check_target(const struct options *options)
 		return usage("which process? Give -p PID, -- COMMAND or --all");
 	if (options->budget_pct && options->level != TRACE_AUTO)
 		return usage("--budget is kept by --probes=auto only: give that too");
+	if (options->events == TRACE_EVENTS_ALL && options->level != TRACE_ALL)
+		return usage("--events=all needs --probes=all: else not each hold is seen");
 	return -1;
 }
 
@@ -471,8 +494,11 @@ int options__parse(struct options *options, int argc, char **argv)
 {
 	int status;
 
-	*options = (struct options){
-		.level = TRACE_ALL, .max_loss_pct = -1, .stacks = TRACE_STACKS_PYTHON, .depth = OPTIONS_MAX_DEPTH};
+	*options = (struct options){.level = TRACE_ALL,
+				    .max_loss_pct = -1,
+				    .events = TRACE_EVENTS_CONTENDED,
+				    .stacks = TRACE_STACKS_PYTHON,
+				    .depth = OPTIONS_MAX_DEPTH};
 	options->subcommand = argc > 1 ? find_subcommand(argv[1]) : COMMAND_TRACE;
 	if (options->subcommand != COMMAND_TRACE) {
 		argv[1] = argv[0]; /* getopt begins its messages with it */

@@ -33,8 +33,9 @@ struct options {
 	char **command;       /* after "--", NULL-terminated, or NULL */
 	uint64_t duration_ns; /* 0: until it ends or is interrupted */
 	enum trace_level level;
-	const char *recording; /* to be written, or to be reported; NULL: none */
-	uint64_t max_size;     /* of the recording, in bytes; 0: any */
+	enum trace_events events; /* single ones, in the recording */
+	const char *recording;    /* to be written, or to be reported; NULL: none */
+	uint64_t max_size;        /* of the recording, in bytes; 0: any */
 	struct report_paths reports;
 	enum flame_kind flame_kind;
 	enum trace_stacks stacks;

@@ -19,7 +19,7 @@ static struct trace *read_recording(const char *path, bool *whole)
 
 	if (!in)
 		complain("cannot read %s: %s", path, strerror(errno));
-	else if (recording__read(in, &trace, whole, why, sizeof(why)))
+	else if (recording__read(in, false, &trace, whole, why, sizeof(why)))
 		complain("%s %s", path, why);
 	if (in && in != stdin)
 		fclose(in);

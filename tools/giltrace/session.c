@@ -86,6 +86,7 @@ static int open_capture(struct session *session)
 		.started = session->options->command != NULL,
 		.unfiltered = session->options->pid_count > MOST_FILTERED,
 		.stacks = session->options->stacks,
+		.events = session->options->recording ? session->options->events : TRACE_EVENTS_NONE,
 		.depth = session->options->depth,
 		.max_threads = session->options->max_threads,
 	};

@@ -24,6 +24,7 @@ struct capture_options {
 	double budget; /* with TRACE_AUTO: what tracing may cost, as a share of one CPU */
 	enum trace_scope scope;
 	enum trace_stacks stacks;
+	enum trace_events events; /* single ones that capture__collect() brings */
 	uint32_t depth;       /* Python frames of a stack that are read, 1 to PYTHON_DEPTH; 0: as many as can be */
 	bool started;         /* the given processes are held before their runtime's first step */
 	bool unfiltered;      /* let probes hit in every process that has the file: for many processes of one file */
@@ -81,7 +82,7 @@ void capture__detach(struct capture *capture);
 
 /*
  * Reads the figures into `trace`, an empty one: those of processes, locks and threads since the beginning of the trace;
- * blame, release points, hogs and threads that ended, since the last call. While the trace goes on, what is read at the
+ * blame, release points, hogs, events and threads that ended, since the last call. While the trace goes on, what is read at the
  * same moment may be some events apart; after capture__stop it is exact. The trace is for an encoder (encode.h): it is
  * not finished, and its stacks are in capture__stacks(). 0 or -errno.
  */

@@ -23,6 +23,7 @@ struct capture {
 	struct giltrace_bpf *bpf;
 	struct ring_buffer *ring;
 	struct ring_buffer *stack_ring; /* consumed after the other, which tells of new processes */
+	struct ring_buffer *event_ring; /* NULL: events are not wanted; consumed after both */
 	struct timer *timer;
 	struct governor *governor;
 	struct lock_watch *watch;
@@ -45,7 +46,7 @@ struct capture {
 	uint32_t slots;
 	/*
 	 * What was read while the trace runs: processes that ended, with their locks; stacks; and since figures were
-	 * collected last, threads that ended, blame, release points, hogs.
+	 * collected last, threads that ended, blame, release points, hogs, events.
 	 */
 	struct trace *harvested;
 	uint64_t harvested_hits;

@@ -409,7 +409,7 @@ static void fill_lost_and_cost(const struct capture *capture, struct trace *trac
 {
 	const uint64_t *lost = (const uint64_t *)capture->bpf->bss->lost;
 
-	trace->lost.events = lost[LOST_EVENTS];
+	trace->lost.events = lost[LOST_EVENTS] + capture->harvested->lost.events;
 	trace->lost.threads += lost[LOST_THREADS];
 	trace->lost.gils += lost[LOST_GILS];
 	trace->lost.pairs += lost[LOST_PAIRS];

@@ -8,6 +8,7 @@
 
 #include "user/recording/decode_parts.h"
 #include "user/recording/decode_state.h"
+#include "user/recording/events.h"
 #include "user/recording/format.h"
 #include "user/trace/trace.h"
 
@@ -15,13 +16,14 @@
 
 #define NAME_OVERHEAD 64 /* bytes of memory that a frame or a stack takes besides what it holds */
 
-struct decoder *decoder__new(void)
+struct decoder *decoder__new(bool events)
 {
 	struct decoder *decoder = calloc(1, sizeof(*decoder));
 
 	if (!decoder)
 		return NULL;
 	decoder->compact_at = COMPACT_FIRST_AT;
+	decoder->wants_events = events;
 	decoder->trace = trace__new();
 	if (!decoder->trace) {
 		free(decoder);
@@ -56,7 +58,7 @@ static bool is_too_large(const struct decoder *decoder)
 
 	sum += trace->process_count * sizeof(*trace->processes) + trace->gil_count * sizeof(*trace->gils);
 	sum += trace->thread_count * sizeof(*trace->threads) + trace->blame_count * sizeof(*trace->blame);
-	sum += trace->point_count * sizeof(*trace->points);
+	sum += trace->point_count * sizeof(*trace->points) + trace->event_count * sizeof(*trace->events);
 	sum += keys__memory(&decoder->processes) + keys__memory(&decoder->gils) + keys__memory(&decoder->threads);
 	sum += (decoder->frames.room + decoder->stacks.room) * sizeof(uint32_t);
 	return sum > RECORDING_MAX_MODEL;
@@ -216,6 +218,11 @@ int decoder__decode(struct decoder *decoder, const void *payload, size_t size)
 			err = -EFBIG;
 	}
 	return err ? err : reader.bad || !decoder->any ? -EBADMSG : 0;
+}
+
+int decoder__decode_events(struct decoder *decoder, const void *payload, size_t size)
+{
+	return decoder->wants_events && decoder->any ? events__decode(decoder, payload, size) : 0;
 }
 
 /* Where the beginning was left out, the least and the greatest may have been there: their buckets say what is known. */

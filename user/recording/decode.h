@@ -12,7 +12,8 @@
 struct decoder;
 struct trace;
 
-struct decoder *decoder__new(void);          /* NULL without memory */
+/* `events`: single ones are wanted. NULL without memory. */
+struct decoder *decoder__new(bool events);
 void decoder__free(struct decoder *decoder); /* takes NULL */
 
 /*
@@ -21,6 +22,10 @@ void decoder__free(struct decoder *decoder); /* takes NULL */
  * of no use any more.
  */
 int decoder__decode(struct decoder *decoder, const void *payload, size_t size);
+
+/* The same for a payload of events, which comes after that with what it refers to; nothing where they are not wanted.
+ */
+int decoder__decode_events(struct decoder *decoder, const void *payload, size_t size);
 
 /* Whether the last payload of the trace came. */
 bool decoder__is_complete(const struct decoder *decoder);

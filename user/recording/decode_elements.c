@@ -7,8 +7,7 @@
 #include "user/recording/format.h"
 #include "user/trace/trace.h"
 
-/* The trace's number of a stack of the segment. */
-static int find_stack(const struct decoder *decoder, uint32_t stack, uint32_t *out)
+int decode__stack_number(const struct decoder *decoder, uint32_t stack, uint32_t *out)
 {
 	if (stack > decoder->stacks.count)
 		return -EBADMSG;
@@ -179,8 +178,8 @@ int decode__blame(struct decoder *decoder, const struct protobuf_field *message)
 	struct element_keys keys;
 	int err = blame ? decode__keys(message, &keys) : -ENOMEM;
 
-	err = err ? err : find_stack(decoder, keys.stack, &blame->stack);
-	err = err ? err : find_stack(decoder, keys.waiter_stack, &blame->waiter_stack);
+	err = err ? err : decode__stack_number(decoder, keys.stack, &blame->stack);
+	err = err ? err : decode__stack_number(decoder, keys.waiter_stack, &blame->waiter_stack);
 	if (err)
 		return err;
 	blame->process = keys.process;
@@ -197,7 +196,7 @@ int decode__point(struct decoder *decoder, const struct protobuf_field *message)
 	struct element_keys keys;
 	int err = point ? decode__keys(message, &keys) : -ENOMEM;
 
-	err = err ? err : find_stack(decoder, keys.stack, &point->stack);
+	err = err ? err : decode__stack_number(decoder, keys.stack, &point->stack);
 	if (err)
 		return err;
 	point->process = keys.process;
@@ -216,7 +215,7 @@ int decode__hog(struct decoder *decoder, const struct protobuf_field *message)
 	uint64_t seen = decoder->trace->hogs_seen; /* the window tells */
 	int err = decode__keys(message, &keys);
 
-	err = err ? err : find_stack(decoder, keys.stack, &hog.stack);
+	err = err ? err : decode__stack_number(decoder, keys.stack, &hog.stack);
 	while (!err && protobuf__next(&reader, &field)) {
 		if (field.number == HOG_WAITERS)
 			err = decode__small(&field, &hog.waiters);

@@ -16,6 +16,7 @@ struct renumbering {
 struct decoder {
 	struct trace *trace;
 	bool any, complete;
+	bool wants_events;
 	uint64_t start_ns;       /* of the whole trace; the following are since then */
 	uint64_t from_ns, to_ns; /* what the payloads are of */
 	struct renumbering frames, stacks;
@@ -23,6 +24,9 @@ struct decoder {
 	size_t text_bytes, bucket_bytes;
 	size_t compact_at;
 };
+
+/* The trace's number of a stack of the segment. 0 or -EBADMSG. */
+int decode__stack_number(const struct decoder *decoder, uint32_t stack, uint32_t *out);
 
 /* One element out of its message. 0, -EBADMSG or -ENOMEM. */
 int decode__process(struct decoder *decoder, const struct protobuf_field *message);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "user/recording/encode_parts.h"
+#include "user/recording/events.h"
 #include "user/recording/format.h"
 #include "user/recording/keys.h"
 #include "user/trace/trace.h"
@@ -40,6 +41,7 @@ struct encoder {
 	struct trace last; /* the figures of all, and what does not change; owns nothing */
 	struct told_list processes, gils, threads;
 	struct names names;
+	struct event_encoder *events;
 	struct bytes body, message, part;
 };
 
@@ -47,8 +49,14 @@ struct encoder *encoder__new(void)
 {
 	struct encoder *encoder = calloc(1, sizeof(*encoder));
 
-	if (encoder)
-		encoder->segment = 1;
+	if (!encoder)
+		return NULL;
+	encoder->segment = 1;
+	encoder->events = event_encoder__new();
+	if (!encoder->events) {
+		free(encoder);
+		return NULL;
+	}
 	return encoder;
 }
 
@@ -71,6 +79,7 @@ void encoder__free(struct encoder *encoder)
 	keys__clear(&encoder->gils.keys);
 	keys__clear(&encoder->threads.keys);
 	names__clear(&encoder->names);
+	event_encoder__free(encoder->events);
 	bytes__free(&encoder->body);
 	bytes__free(&encoder->message);
 	bytes__free(&encoder->part);
@@ -304,7 +313,7 @@ static int encode_body(struct encoder *encoder, struct trace *now, const struct 
 }
 
 int encoder__encode(struct encoder *encoder, struct trace *now, const struct stacks *stacks, bool last,
-		    struct bytes *payload)
+		    struct bytes *payload, struct bytes *events)
 {
 	struct bytes *names = &encoder->names.told, *message = &encoder->message;
 	int err;
@@ -312,6 +321,8 @@ int encoder__encode(struct encoder *encoder, struct trace *now, const struct sta
 	bytes__clear(payload);
 	bytes__clear(names);
 	err = encode_body(encoder, now, stacks);
+	if (!err)
+		err = event_encoder__encode(encoder->events, now, stacks, &encoder->names, events);
 	if (err)
 		return err;
 	if (!encoder->told)

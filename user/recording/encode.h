@@ -25,9 +25,11 @@ void encoder__begin_segment(struct encoder *encoder);
  * (those that are not in it have not changed) are those since the beginning of the trace; its blame, release points and
  * hogs are those that came since the last call. A thread that has `ended` comes no more. `stacks` has the stacks that
  * `now` refers to, which keep their numbers from call to call. `last`: the trace is over, and `now` says how it ended.
- * Takes what the distributions of `now` own. 0 or -ENOMEM: then the encoder is of no use any more.
+ * Takes what the distributions of `now` own.
+ * `events`, also cleared, gets what single events there are, for a chunk after that of `payload`. 0 or -ENOMEM: then
+ * the encoder is of no use any more.
  */
 int encoder__encode(struct encoder *encoder, struct trace *now, const struct stacks *stacks, bool last,
-		    struct bytes *payload);
+		    struct bytes *payload, struct bytes *events);
 
 #endif

@@ -26,8 +26,8 @@ int recording_file__open(const char *path, uint64_t max_size, struct recording_f
 bool recording_file__wants_segment(const struct recording_file *file);
 
 /*
- * Appends a chunk (chunk.h); the first begins a segment. 0, or -errno with the file as it was before, so that the same
- * can be tried again. -EFBIG: it is larger than the greatest size.
+ * Appends a chunk (chunk.h), or two of which none should be without the other; the first begins a segment. 0, or -errno
+ * with the file as it was before, so that the same can be tried again. -EFBIG: it is larger than the greatest size.
  */
 int recording_file__append(struct recording_file *file, const struct bytes *chunk, bool begins_segment);
 

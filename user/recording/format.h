@@ -15,7 +15,8 @@
 #define RECORDING_HEADER_SIZE 16 /* magic, version, CRC-32 of these */
 #define CHUNK_HEADER_SIZE     20 /* type, number, stored size, plain size, CRC-32 of these and of what is stored */
 
-#define CHUNK_STATE 0x54415453 /* "STAT" */
+#define CHUNK_STATE  0x54415453 /* "STAT" */
+#define CHUNK_EVENTS 0x544e5645 /* "EVNT" */
 
 /* What a reader takes. The tests of the reader have less. */
 #ifndef RECORDING_MAX_CHUNK
@@ -105,6 +106,15 @@ enum thread_field { THREAD_NAME = 8, THREAD_ENDED, THREAD_WAIT, THREAD_HOLD };
 enum hog_field { HOG_WAITERS = 8, HOG_SYSCALL };
 
 enum distribution_field { DISTRIBUTION_MIN = 1, DISTRIBUTION_MAX, DISTRIBUTION_BUCKETS };
+
+/* Single events; stacks are those of the segment, all else is of this payload. */
+enum events_field {
+	EVENTS_START = 1, /* times begin here; CLOCK_MONOTONIC ns */
+	EVENTS_THREAD,    /* keys of a thread, numbered from 0 */
+	EVENTS_PACKED,    /* see docs/recording.md */
+};
+
+enum packed_kind { PACKED_WAIT, PACKED_HOLD, PACKED_FORCED_HOLD, PACKED_KINDS = 4 };
 
 /* A counter of a message: 64 bits at a place in the struct that the message is of. What is told is the difference. */
 struct counter {

@@ -47,6 +47,8 @@ static int read_chunks(FILE *in, struct decoder *decoder, char *why, size_t why_
 	while (!err && (more = chunk__read(in, &chunk)) > 0) {
 		if (chunk.type == CHUNK_STATE)
 			err = decoder__decode(decoder, chunk.payload, chunk.size);
+		else if (chunk.type == CHUNK_EVENTS)
+			err = decoder__decode_events(decoder, chunk.payload, chunk.size);
 		if (err == -EBADMSG)
 			snprintf(why, why_size, "makes no sense: chunk %" PRIu32 " is whole, but not its content",
 				 chunk.number);
@@ -59,9 +61,9 @@ static int read_chunks(FILE *in, struct decoder *decoder, char *why, size_t why_
 	return err;
 }
 
-int recording__read(FILE *in, struct trace **out, bool *whole, char *why, size_t why_size)
+int recording__read(FILE *in, bool events, struct trace **out, bool *whole, char *why, size_t why_size)
 {
-	struct decoder *decoder = decoder__new();
+	struct decoder *decoder = decoder__new(events);
 	uint32_t version = 0;
 	int err;
 

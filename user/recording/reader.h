@@ -10,11 +10,11 @@
 struct trace;
 
 /*
- * Reads all that is whole into a trace, finished and the caller's. `*whole`: the end of the trace is in it; else it was
- * cut, damaged, or is being written still. Chunks of other types are skipped. 0; -EBADMSG: it is no recording, or
- * nothing of one; -ENOTSUP: one of a later version; -EFBIG; -EIO; -ENOMEM; with one line in `why`, which begins as
- * "is no recording" does: the file's name goes before it.
+ * Reads all that is whole into a trace, finished and the caller's; `events`: single events, too. `*whole`: the end of
+ * the trace is in it; else it was cut, damaged, or is being written still. Chunks of other types are skipped. 0;
+ * -EBADMSG: it is no recording, or nothing of one; -ENOTSUP: one of a later version; -EFBIG; -EIO; -ENOMEM; with one
+ * line in `why`, which begins as "is no recording" does: the file's name goes before it.
  */
-int recording__read(FILE *in, struct trace **out, bool *whole, char *why, size_t why_size);
+int recording__read(FILE *in, bool events, struct trace **out, bool *whole, char *why, size_t why_size);
 
 #endif

@@ -16,7 +16,7 @@ struct recorder {
 	struct decoder *decoder;     /* NULL: no report is wanted */
 	struct recording_file *file; /* NULL: nothing is written */
 	uint32_t chunks;             /* made so far */
-	struct bytes payload;
+	struct bytes payload, events;
 	struct bytes pending; /* a chunk that is not in the file yet */
 	bool pending_begins;  /* a segment begins with it */
 	bool segment_begins;  /* one begins with the next chunk */
@@ -32,7 +32,7 @@ int recorder__open(const struct recorder_options *options, struct recorder **out
 		return -ENOMEM;
 	recorder->segment_begins = true;
 	recorder->encoder = encoder__new();
-	recorder->decoder = options->report ? decoder__new() : NULL;
+	recorder->decoder = options->report ? decoder__new(false) : NULL;
 	if (!recorder->encoder || (options->report && !recorder->decoder))
 		err = -ENOMEM;
 	if (!err && options->path)
@@ -76,6 +76,9 @@ static int write_payload(struct recorder *recorder, uint64_t until_ns)
 		return err;
 	err = chunk__write(&recorder->pending, CHUNK_STATE, recorder->chunks++, recorder->payload.data,
 			   recorder->payload.size);
+	if (!err && recorder->events.size)
+		err = chunk__write(&recorder->pending, CHUNK_EVENTS, recorder->chunks++, recorder->events.data,
+				   recorder->events.size);
 	if (err) {
 		bytes__free(&recorder->pending);
 		begin_segment(recorder);
@@ -94,7 +97,7 @@ int recorder__add(struct recorder *recorder, struct trace *now, const struct sta
 
 	if (recorder->file && recording_file__wants_segment(recorder->file))
 		begin_segment(recorder);
-	err = encoder__encode(recorder->encoder, now, stacks, last, &recorder->payload);
+	err = encoder__encode(recorder->encoder, now, stacks, last, &recorder->payload, &recorder->events);
 	if (!err && recorder->decoder)
 		err = decoder__decode(recorder->decoder, recorder->payload.data, recorder->payload.size);
 	if (!err && recorder->file)
@@ -141,6 +144,7 @@ void recorder__free(struct recorder *recorder)
 	decoder__free(recorder->decoder);
 	recording_file__close(recorder->file);
 	bytes__free(&recorder->payload);
+	bytes__free(&recorder->events);
 	bytes__free(&recorder->pending);
 	free(recorder);
 }

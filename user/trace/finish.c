@@ -321,7 +321,7 @@ static void drop_refuted_threads(struct trace *trace)
 
 static void drop_refuted_code(struct trace *trace)
 {
-	size_t pairs = 0, points = 0, hogs = 0;
+	size_t pairs = 0, points = 0, hogs = 0, events = 0;
 
 	for (size_t i = 0; i < trace->blame_count; i++)
 		if (!is_refuted(trace, trace->blame[i].process))
@@ -332,6 +332,10 @@ static void drop_refuted_code(struct trace *trace)
 	for (size_t i = 0; i < trace->hog_count; i++)
 		if (!is_refuted(trace, trace->hogs[i].process))
 			trace->hogs[hogs++] = trace->hogs[i];
+	for (size_t i = 0; i < trace->event_count; i++)
+		if (!is_refuted(trace, trace->events[i].process))
+			trace->events[events++] = trace->events[i];
+	trace->event_count = events;
 	trace->blame_count = pairs;
 	trace->point_count = points;
 	trace->hog_count = hogs;

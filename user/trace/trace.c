@@ -60,6 +60,7 @@ void trace__free(struct trace *trace)
 	free(trace->blame);
 	free(trace->points);
 	free(trace->hogs);
+	free(trace->events);
 	for (size_t i = 0; i < trace->word_count; i++)
 		free(trace->words[i]);
 	free(trace->words);
@@ -114,6 +115,11 @@ struct trace_blame *trace__add_blame(struct trace *trace)
 struct trace_release_point *trace__add_release_point(struct trace *trace)
 {
 	return append((void **)&trace->points, &trace->point_count, sizeof(struct trace_release_point));
+}
+
+struct trace_event *trace__add_event(struct trace *trace)
+{
+	return append((void **)&trace->events, &trace->event_count, sizeof(struct trace_event));
 }
 
 static bool is_worse(const struct trace_hog *a, const struct trace_hog *b)
@@ -185,6 +191,7 @@ void trace__move(struct trace *into, struct trace *from)
 	MOVE(into, from, blame, blame_count);
 	MOVE(into, from, points, point_count);
 	MOVE(into, from, hogs, hog_count);
+	MOVE(into, from, events, event_count);
 	into->hogs_seen = from->hogs_seen;
 	from->hogs_seen = 0;
 }

@@ -28,6 +28,9 @@ enum trace_stacks { TRACE_STACKS_NONE, TRACE_STACKS_PYTHON, TRACE_STACKS_NATIVE,
 
 #define TRACE_MAX_HOGS 1000
 
+/* Which single events are known: waits, with the holds that somebody waited for; or all. */
+enum trace_events { TRACE_EVENTS_NONE, TRACE_EVENTS_CONTENDED, TRACE_EVENTS_ALL };
+
 /* Whose locks are traced: those of the given processes, also of their descendants, or of every process. */
 enum trace_scope { TRACE_GIVEN, TRACE_CHILDREN, TRACE_EVERYTHING };
 
@@ -145,6 +148,22 @@ struct trace_hog {
 	uint64_t syscall_ns;              /* of blocked_ns, in that one */
 };
 
+enum trace_event_kind { TRACE_WAIT, TRACE_HOLD };
+
+/* One wait that ended with the lock, or one hold that ended: both began and ended within the trace. */
+struct trace_event {
+	enum trace_event_kind kind;
+	bool forced; /* a hold: it ended because somebody had asked */
+	uint32_t process, pid, tid;
+	uint64_t gil;
+	uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+	uint32_t stack;            /* of a wait: the holder's at its beginning; of a hold: at the release */
+	uint32_t waiter_stack;     /* of a wait */
+	uint32_t holder;           /* of a wait: who had the lock at its beginning; 0: unknown */
+	uint32_t failed;           /* of a wait: attempts that failed */
+	uint32_t waiters;          /* of a hold: the most that waited at the same time */
+};
+
 /* How well stacks could be read. */
 struct trace_stack_quality {
 	uint64_t walks;                        /* attempts to read a Python stack */
@@ -207,7 +226,7 @@ struct trace {
 	enum trace_stacks stack_level;
 	struct trace_stack_quality quality;
 	struct stacks *stacks; /* owned; never NULL */
-	size_t process_count, gil_count, thread_count, blame_count, point_count, hog_count;
+	size_t process_count, gil_count, thread_count, blame_count, point_count, hog_count, event_count;
 	struct trace_process *processes; /* at least one; those that have a lock */
 	struct trace_gil *gils;
 	struct trace_thread *threads;
@@ -215,7 +234,8 @@ struct trace {
 	struct trace_release_point *points;
 	struct trace_hog *hogs; /* the worst TRACE_MAX_HOGS of them */
 	uint64_t hogs_seen;
-	double holds_factor; /* what was seen of holds in windows stands for so many times as much */
+	struct trace_event *events; /* where they were recorded and are wanted; about in the order of their ends */
+	double holds_factor;        /* what was seen of holds in windows stands for so many times as much */
 	size_t word_count;
 	char **words;             /* owned: see trace__word() */
 	struct trace_total total; /* derived by trace__finish() */
@@ -231,6 +251,7 @@ struct trace_gil *trace__add_gil(struct trace *trace);
 struct trace_thread *trace__add_thread(struct trace *trace);
 struct trace_blame *trace__add_blame(struct trace *trace);
 struct trace_release_point *trace__add_release_point(struct trace *trace);
+struct trace_event *trace__add_event(struct trace *trace);
 
 /* Keeps a hold if it is among the worst: those whose time from the drop request to the drop is the longest. 0, -ENOMEM.
  */
@@ -246,8 +267,8 @@ bool trace__knows_holds(const struct trace *trace);
 bool trace__is_sampled(const struct trace *trace);
 
 /*
- * Moves the threads, blame, release points and hogs of another trace to this one, which has none. Their stacks are the
- * other's still.
+ * Moves the threads, blame, release points, hogs and events of another trace to this one, which has none. Their stacks
+ * are the other's still.
  */
 void trace__move(struct trace *into, struct trace *from);
 
