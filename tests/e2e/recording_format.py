@@ -6,6 +6,8 @@ import zlib
 
 MAGIC = b"\x89GILT\r\n\x1a"
 STAT = 0x54415453
+EVNT = 0x544e5645
+WAIT = 0
 
 
 def varints(data):
@@ -62,7 +64,7 @@ def chunks(file):
         assert checksum == zlib.crc32(payload, zlib.crc32(file[at:at + 16]))
         payload = payload if stored == plain else zlib.decompress(payload)
         assert len(payload) == plain
-        yield kind, number, payload
+        yield kind, number, payload, 20 + stored
         at += 20 + stored
 
 
@@ -71,12 +73,15 @@ class Recording:
 
     def __init__(self, file):
         self.window, self.threads, self.ended, self.blame, self.frames, self.numbers = {}, {}, [], {}, [], []
-        self.stacks = [()]
-        for kind, number, payload in chunks(file):
+        self.stacks, self.events, self.event_bytes = [()], [], 0
+        for kind, number, payload, size in chunks(file):
             self.numbers.append(number)
             if kind == STAT:
                 for field, value in fields(payload):
                     self.take(field, value)
+            elif kind == EVNT:
+                self.event_bytes += size
+                self.take_events(list(fields(payload)))
         self.ended += self.threads.values()
 
     def take(self, field, value):
@@ -107,6 +112,26 @@ class Recording:
                 self.take_buckets(thread["wait"], dict(fields(part)).get(3, b""))
         if named.get(9):
             self.ended.append(self.threads.pop(key))
+
+    def take_events(self, parts):
+        """Each becomes (kind, process, tid, start, end, details)."""
+        start = dict(parts)[1]
+        threads = [dict(fields(value)) for number, value in parts if number == 2]
+        ends, last = [start] * len(threads), start
+        numbers = varints(dict(parts)[3])
+        for head in numbers:
+            thread, kind = divmod(head, 4)
+            begin = ends[thread] + signed(next(numbers))
+            last = ends[thread] = last + signed(next(numbers))
+            assert begin <= last
+            details = {"stack": self.stacks[next(numbers)]}
+            if kind == WAIT:
+                details["waiter_stack"], holder = self.stacks[next(numbers)], next(numbers)
+                details["holder"] = threads[holder - 1][4] if holder else None
+                details["failed"] = next(numbers)
+            else:
+                details["waiters"] = next(numbers)
+            self.events.append((kind, threads[thread][1], threads[thread][4], begin, last, details))
 
     @staticmethod
     def take_buckets(buckets, packed):

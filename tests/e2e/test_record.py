@@ -144,6 +144,46 @@ for i in range(40):
         named = {tuple(f["name"] for f in b["stack"]) for b in report["blame"]}
         self.assertEqual({key[4] for key in recording.blame}, named)
 
+    def check_events(self, report, recording):
+        """Waits are those of the report, to the nanosecond, and no thread is at two places."""
+        for thread in report["threads"]:
+            mine = [e for e in recording.events if e[1:3] == (thread["process"], thread["tid"])]
+            waits = [e for e in mine if e[0] == recording_format.WAIT]
+            self.assertEqual((len(waits), sum(e[4] - e[3] for e in waits), sum(e[5]["failed"] for e in waits)),
+                             (thread["contended"], thread["waited_ns"], thread["failed"]), thread["name"])
+            for before, after in zip(mine, mine[1:]):
+                self.assertLessEqual(before[4], after[3], "an event begins before the one before has ended")
+        holds = sorted((e[3], e[4]) for e in recording.events if e[0] != recording_format.WAIT)
+        for before, after in zip(holds, holds[1:]):
+            self.assertLessEqual(before[1], after[0], "two threads have the lock")
+
+    def test_events(self):
+        report = self.compare("--", pythons.system(), workload("culprit"), "re", 2)
+        recording = recording_format.Recording(self.read("run.gilt"))
+        self.check_events(report, recording)
+        waits = [e for e in recording.events if e[0] == recording_format.WAIT]
+        self.assertGreater(len(waits), 10)
+        blamed = [e for e in waits if "match" in e[5]["stack"]]
+        self.assertGreater(sum(e[4] - e[3] for e in blamed), 0.8 * sum(e[4] - e[3] for e in waits))
+        print("%s: %d events in %d bytes" % (self.id(), len(recording.events), recording.event_bytes))
+        self.compare("--events=none", "--", pythons.system(), workload("culprit"), "re", 2)
+        self.assertEqual(recording_format.Recording(self.read("run.gilt")).events, [])
+
+    def test_all_events(self):
+        """Each hold of each thread, to the nanosecond."""
+        for program, command in ((pythons.system(), (workload("write_loop"), 3, 30000)), (TOYGIL, ("mixed",))):
+            with self.subTest(program=program):
+                report = self.compare("--events=all", "--", program, *command)
+                recording = recording_format.Recording(self.read("run.gilt"))
+                self.check_events(report, recording)
+                for thread in report["threads"]:
+                    holds = [e[4] - e[3] for e in recording.events if e[1:3] == (thread["process"], thread["tid"]) and
+                             e[0] != recording_format.WAIT]
+                    self.assertEqual((len(holds), sum(holds)), (thread["hold"]["count"], thread["held_ns"]))
+                each = recording.event_bytes / len(recording.events)
+                print("%s: %d events, %.2f bytes each" % (self.id(), len(recording.events), each))
+                self.assertLess(each, 8)
+
     def test_several_reports_of_one_recording(self):
         self.compare("-p", self.start_spinning().pid, "-d", 1.2)
         for kind in ("wait", "hold"):
@@ -388,7 +428,8 @@ class NoRecording(RecordTest):
                           ["record", "-o", "x", "--max-size=1T", "-p", "1"], ["report"], ["report", "x", "y"],
                           ["report", "x", "-p", "1"], ["report", "x", "--json", "--folded=-"], ["-o", "x", "-p", "1"],
                           ["--record=", "-p", "1"], ["--record=x", "--json=x", "-p", "1"], ["--record=-", "-p", "1"],
-                          ["--max-size=1M", "-p", "1"], ["report", "x", "--record=y"], ["report", "-o", "x"]):
+                          ["--max-size=1M", "-p", "1"], ["--events=some", "-p", "1"],
+                          ["record", "-o", "x", "--events=all", "--probes=waits", "-p", "1"], ["report", "x", "--record=y"], ["report", "-o", "x"]):
             with self.subTest(arguments=arguments):
                 self.assert_one_line(self.run_giltrace(*arguments), 2)
         self.assert_one_line(self.run_giltrace("record", "-o", "-", "--max-size=1M", "-p", "1"), 1, "--max-size")

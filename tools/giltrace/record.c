@@ -101,7 +101,9 @@ void record__go_on(struct record *record, struct capture *capture)
 	if (err)
 		tell(record, err);
 	took = read_clock(CLOCK_THREAD_CPUTIME_ID) - began;
-	record->due_ns += took * MOST_SHARE > interval ? took * MOST_SHARE : interval;
+	if (!record->cost_ns || took < record->cost_ns)
+		record->cost_ns = took;
+	record->due_ns += record->cost_ns * MOST_SHARE > interval ? record->cost_ns * MOST_SHARE : interval;
 	if (record->due_ns < now) /* the machine slept */
 		record->due_ns = now + interval;
 }

@@ -44,7 +44,7 @@ int command_report(const struct options *options)
 		status = STATUS_FAILURE;
 	}
 	if (status == -1 && !whole)
-		complain("%s breaks off: it has no end of the trace; this is the report of what it has",
+		complain("%s breaks off: this is the report of what is whole in it",
 			 options->recording);
 	if (status == -1)
 		status = reports__all(options, &outputs, trace);

@@ -38,8 +38,8 @@ static int explain(int err, uint32_t version, char *why, size_t why_size)
 	return err;
 }
 
-/* A chunk that is not whole, or damaged, ends it: what was whole before counts. */
-static int read_chunks(FILE *in, struct decoder *decoder, char *why, size_t why_size)
+/* A chunk that is not whole, or damaged, ends it: what was whole before counts. `*to_the_end`: there was none such. */
+static int read_chunks(FILE *in, struct decoder *decoder, bool *to_the_end, char *why, size_t why_size)
 {
 	struct chunk chunk = {0};
 	int more, err = 0;
@@ -56,6 +56,7 @@ static int read_chunks(FILE *in, struct decoder *decoder, char *why, size_t why_
 			explain(err, 0, why, why_size);
 	}
 	chunk__clear(&chunk);
+	*to_the_end = !err && !more;
 	if (!err && more < 0 && more != -EBADMSG)
 		err = explain(more, 0, why, why_size);
 	return err;
@@ -75,9 +76,9 @@ int recording__read(FILE *in, bool events, struct trace **out, bool *whole, char
 		decoder__free(decoder);
 		return explain(err, version, why, why_size);
 	}
-	err = read_chunks(in, decoder, why, why_size);
+	err = read_chunks(in, decoder, whole, why, why_size);
 	if (!err) {
-		*whole = decoder__is_complete(decoder);
+		*whole &= decoder__is_complete(decoder);
 		err = decoder__finish(decoder, out);
 		if (err)
 			err = explain(err, 0, why, why_size);
