@@ -92,21 +92,19 @@ static int read_stored(FILE *in, size_t size, struct bytes *stored)
 	return 0;
 }
 
-/* `stored` becomes the chunk's when it is plain already. */
-static int unpack(struct chunk *chunk, struct bytes *stored, size_t size)
+int chunk__unpack(struct chunk *chunk)
 {
-	uLongf plain = size;
+	uLongf plain = chunk->size;
 
-	chunk->size = size;
-	if (stored->size == size) {
-		chunk->payload = stored->data;
-		*stored = (struct bytes){0};
-		return 0;
-	}
-	chunk->payload = malloc(size + 1);
+	chunk->payload = malloc(chunk->size + 1);
 	if (!chunk->payload)
 		return -ENOMEM;
-	if (uncompress(chunk->payload, &plain, stored->data, stored->size) != Z_OK || plain != size)
+	if (chunk->stored.size == chunk->size) {
+		if (chunk->size)
+			memcpy(chunk->payload, chunk->stored.data, chunk->size);
+		return 0;
+	}
+	if (uncompress(chunk->payload, &plain, chunk->stored.data, chunk->stored.size) != Z_OK || plain != chunk->size)
 		return -EBADMSG;
 	return 0;
 }
@@ -114,8 +112,7 @@ static int unpack(struct chunk *chunk, struct bytes *stored, size_t size)
 int chunk__read(FILE *in, struct chunk *chunk)
 {
 	unsigned char header[CHUNK_HEADER_SIZE];
-	struct bytes stored = {0};
-	size_t got = fread(header, 1, sizeof(header), in), stored_size, size;
+	size_t got = fread(header, 1, sizeof(header), in), stored_size;
 	int err;
 
 	chunk__clear(chunk);
@@ -124,20 +121,19 @@ int chunk__read(FILE *in, struct chunk *chunk)
 	chunk->type = get_32(header);
 	chunk->number = get_32(header + 4);
 	stored_size = get_32(header + 8);
-	size = get_32(header + 12);
-	if (stored_size > size || size > RECORDING_MAX_CHUNK || size / RECORDING_MAX_RATIO > stored_size)
+	chunk->size = get_32(header + 12);
+	if (stored_size > chunk->size || chunk->size > RECORDING_MAX_CHUNK ||
+	    chunk->size / RECORDING_MAX_RATIO > stored_size)
 		return -EBADMSG;
-	err = read_stored(in, stored_size, &stored);
-	if (!err && get_32(header + 16) != checksum(header, stored.data, stored.size))
+	err = read_stored(in, stored_size, &chunk->stored);
+	if (!err && get_32(header + 16) != checksum(header, chunk->stored.data, chunk->stored.size))
 		err = -EBADMSG;
-	if (!err)
-		err = unpack(chunk, &stored, size);
-	bytes__free(&stored);
 	return err ? err : 1;
 }
 
 void chunk__clear(struct chunk *chunk)
 {
 	free(chunk->payload);
+	bytes__free(&chunk->stored);
 	*chunk = (struct chunk){0};
 }

@@ -9,11 +9,12 @@
 #include "user/protobuf/writer.h"
 #include "user/recording/format.h"
 
-/* A chunk as it was read; the payload is plain and owned. All zero is none. */
+/* A chunk as it was read; owns what it points to. All zero is none. */
 struct chunk {
 	uint32_t type, number;
-	unsigned char *payload;
-	size_t size;
+	struct bytes stored;
+	unsigned char *payload; /* plain; NULL until it is unpacked */
+	size_t size;            /* of the payload */
 };
 
 void chunk__write_header(unsigned char out[RECORDING_HEADER_SIZE]);
@@ -25,10 +26,13 @@ int chunk__read_header(FILE *in, uint32_t *version);
 int chunk__write(struct bytes *into, uint32_t type, uint32_t number, const void *payload, size_t size);
 
 /*
- * Reads the next chunk into `chunk`, whose payload is freed first. 1; 0: there is no more; -EBADMSG: what follows is no
- * whole chunk, or was damaged; -EIO, -ENOMEM. Takes memory for what is there, not for what the file says there is.
+ * Reads the next chunk into `chunk`, what was there is freed first. 1; 0: there is no more; -EBADMSG: what follows is
+ * no whole chunk, or was damaged; -EIO, -ENOMEM. Takes memory for what is there, not for what the file says there is.
  */
 int chunk__read(FILE *in, struct chunk *chunk);
+
+/* Makes the payload of what was read. 0; -EBADMSG: it is none; -ENOMEM. */
+int chunk__unpack(struct chunk *chunk);
 
 void chunk__clear(struct chunk *chunk);
 

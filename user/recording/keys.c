@@ -5,23 +5,29 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "user/trace/hash_seed.h"
+
 struct key_place {
 	uint64_t first, second;
 	uint32_t number;
 	bool full;
 };
 
-static size_t hash(uint64_t first, uint64_t second)
+static uint64_t mix(uint64_t value)
 {
-	uint64_t mixed = (first ^ second * 0x9e3779b97f4a7c15) * 0xff51afd7ed558ccd;
+	value = (value ^ value >> 32) * 0xff51afd7ed558ccd;
+	value = (value ^ value >> 29) * 0xc4ceb9fe1a85ec53;
+	return value ^ value >> 32;
+}
 
-	mixed = (mixed ^ mixed >> 32) * 0xc4ceb9fe1a85ec53;
-	return mixed ^ mixed >> 29;
+static size_t hash(const struct keys *keys, uint64_t first, uint64_t second)
+{
+	return mix(mix(first ^ keys->seed) ^ second);
 }
 
 static struct key_place *find(const struct keys *keys, uint64_t first, uint64_t second)
 {
-	size_t at = hash(first, second) & (keys->size - 1);
+	size_t at = hash(keys, first, second) & (keys->size - 1);
 
 	while (keys->places[at].full && (keys->places[at].first != first || keys->places[at].second != second))
 		at = (at + 1) & (keys->size - 1);
@@ -30,7 +36,7 @@ static struct key_place *find(const struct keys *keys, uint64_t first, uint64_t 
 
 static bool grow(struct keys *keys)
 {
-	struct keys grown = {.size = keys->size ? 2 * keys->size : 64, .used = keys->used};
+	struct keys grown = {.size = keys->size ? 2 * keys->size : 64, .used = keys->used, .seed = hash_seed()};
 
 	if (2 * (keys->used + 1) <= keys->size)
 		return true;

@@ -12,6 +12,7 @@ struct key_place;
 
 /* All zero is empty. */
 struct keys {
+	uint64_t seed;
 	size_t size, used;
 	struct key_place *places;
 };

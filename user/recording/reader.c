@@ -38,17 +38,27 @@ static int explain(int err, uint32_t version, char *why, size_t why_size)
 	return err;
 }
 
+static int take(struct decoder *decoder, struct chunk *chunk, bool events)
+{
+	int err;
+
+	if (chunk->type != CHUNK_STATE && !(events && chunk->type == CHUNK_EVENTS))
+		return 0;
+	err = chunk__unpack(chunk);
+	if (err)
+		return err;
+	return chunk->type == CHUNK_STATE ? decoder__decode(decoder, chunk->payload, chunk->size)
+					  : decoder__decode_events(decoder, chunk->payload, chunk->size);
+}
+
 /* A chunk that is not whole, or damaged, ends it: what was whole before counts. `*to_the_end`: there was none such. */
-static int read_chunks(FILE *in, struct decoder *decoder, bool *to_the_end, char *why, size_t why_size)
+static int read_chunks(FILE *in, struct decoder *decoder, bool events, bool *to_the_end, char *why, size_t why_size)
 {
 	struct chunk chunk = {0};
 	int more, err = 0;
 
 	while (!err && (more = chunk__read(in, &chunk)) > 0) {
-		if (chunk.type == CHUNK_STATE)
-			err = decoder__decode(decoder, chunk.payload, chunk.size);
-		else if (chunk.type == CHUNK_EVENTS)
-			err = decoder__decode_events(decoder, chunk.payload, chunk.size);
+		err = take(decoder, &chunk, events);
 		if (err == -EBADMSG)
 			snprintf(why, why_size, "makes no sense: chunk %" PRIu32 " is whole, but not its content",
 				 chunk.number);
@@ -76,7 +86,7 @@ int recording__read(FILE *in, bool events, struct trace **out, bool *whole, char
 		decoder__free(decoder);
 		return explain(err, version, why, why_size);
 	}
-	err = read_chunks(in, decoder, whole, why, why_size);
+	err = read_chunks(in, decoder, events, whole, why, why_size);
 	if (!err) {
 		*whole &= decoder__is_complete(decoder);
 		err = decoder__finish(decoder, out);

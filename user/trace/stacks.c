@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/trace/hash_seed.h"
+
 /* Numbers found by what they name: open addressing, a power of two of places, at most half of them full. */
 struct index {
 	size_t size, used;
@@ -61,12 +63,12 @@ static uint64_t mix_text(uint64_t hash, const char *text)
 
 static uint64_t hash_frame(const struct trace_frame *frame)
 {
-	return mix_text(mix_text(mix(mix(0, frame->line), (uint64_t)frame->kind), frame->name), frame->file);
+	return mix_text(mix_text(mix(mix(hash_seed(), frame->line), (uint64_t)frame->kind), frame->name), frame->file);
 }
 
 static uint64_t hash_list(const uint32_t *frames, size_t count)
 {
-	uint64_t hash = count;
+	uint64_t hash = mix(hash_seed(), count);
 
 	for (size_t i = 0; i < count; i++)
 		hash = mix(hash, frames[i]);
