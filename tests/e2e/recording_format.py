@@ -118,20 +118,23 @@ class Recording:
         start = dict(parts)[1]
         threads = [dict(fields(value)) for number, value in parts if number == 2]
         ends, last = [start] * len(threads), start
-        numbers = varints(dict(parts)[3])
-        for head in numbers:
+        heads, starts, stops, stacks, waiter_stacks, holders, failed, waiters = (
+            varints(dict(parts)[number]) for number in range(3, 11))
+        for head in heads:
             thread, kind = divmod(head, 4)
-            begin = ends[thread] + signed(next(numbers))
-            last = ends[thread] = last + signed(next(numbers))
+            begin = ends[thread] + signed(next(starts))
+            last = ends[thread] = last + signed(next(stops))
             assert begin <= last
-            details = {"stack": self.stacks[next(numbers)]}
+            details = {"stack": self.stacks[next(stacks)]}
             if kind == WAIT:
-                details["waiter_stack"], holder = self.stacks[next(numbers)], next(numbers)
+                details["waiter_stack"], holder = self.stacks[next(waiter_stacks)], next(holders)
                 details["holder"] = threads[holder - 1][4] if holder else None
-                details["failed"] = next(numbers)
+                details["failed"] = next(failed)
             else:
-                details["waiters"] = next(numbers)
+                details["waiters"] = next(waiters)
             self.events.append((kind, threads[thread][1], threads[thread][4], begin, last, details))
+        for column in (starts, stops, stacks, waiter_stacks, holders, failed, waiters):
+            assert next(column, None) is None, "a column is longer than the events"
 
     @staticmethod
     def take_buckets(buckets, packed):

@@ -20,6 +20,7 @@ struct event_decoder {
 	struct event_thread *threads;
 	size_t count, room;
 	uint64_t start_ns, last_end_ns;
+	struct protobuf_reader columns[EVENTS_COLUMN_COUNT];
 };
 
 static int decode_thread(struct event_decoder *events, const struct protobuf_field *message)
@@ -45,47 +46,50 @@ static int decode_thread(struct event_decoder *events, const struct protobuf_fie
 	return err;
 }
 
-static bool next_time(struct protobuf_reader *reader, uint64_t expected, uint64_t *time)
+/* The next number of a column; one that has no more is bad. */
+static bool next(struct event_decoder *events, enum events_column column, uint64_t most, uint64_t *value)
+{
+	return protobuf__next_integer(&events->columns[column], value) && *value <= most;
+}
+
+static bool next_small(struct event_decoder *events, enum events_column column, uint32_t *value)
+{
+	uint64_t wide = 0;
+	bool good = next(events, column, UINT32_MAX, &wide);
+
+	*value = (uint32_t)wide;
+	return good;
+}
+
+static bool next_time(struct event_decoder *events, enum events_column column, uint64_t expected, uint64_t *time)
 {
 	uint64_t difference;
 
-	if (!protobuf__next_integer(reader, &difference))
+	if (!next(events, column, UINT64_MAX, &difference))
 		return false;
 	*time = expected + (uint64_t)protobuf__unzigzag(difference);
-	reader->bad |= *time > INT64_MAX;
-	return !reader->bad;
+	return *time <= INT64_MAX;
 }
 
-static bool next_small(struct protobuf_reader *reader, uint32_t *value)
+static bool next_stack(struct event_decoder *events, enum events_column column, uint32_t *stack)
 {
-	uint64_t wide;
-
-	if (!protobuf__next_integer(reader, &wide))
-		return false;
-	*value = (uint32_t)wide;
-	reader->bad |= wide > UINT32_MAX;
-	return !reader->bad;
-}
-
-static bool next_stack(const struct event_decoder *events, struct protobuf_reader *reader, uint32_t *stack)
-{
-	return next_small(reader, stack) && !decode__stack_number(events->decoder, *stack, stack);
+	return next_small(events, column, stack) && !decode__stack_number(events->decoder, *stack, stack);
 }
 
 /* What a wait alone has. */
-static bool next_wait(const struct event_decoder *events, struct protobuf_reader *reader, struct trace_event *event)
+static bool next_wait(struct event_decoder *events, struct trace_event *event)
 {
 	uint32_t holder;
 
-	if (!next_stack(events, reader, &event->waiter_stack) || !next_small(reader, &holder) ||
-	    !next_small(reader, &event->failed) || holder > events->count)
+	if (!next_stack(events, COLUMN_WAITER_STACK, &event->waiter_stack) ||
+	    !next_small(events, COLUMN_HOLDER, &holder) || !next_small(events, COLUMN_FAILED, &event->failed) ||
+	    holder > events->count)
 		return false;
 	event->holder = holder ? events->threads[holder - 1].keys.tid : 0;
 	return true;
 }
 
-static bool decode_event(struct event_decoder *events, uint64_t head, struct protobuf_reader *reader,
-			 struct trace_event *event)
+static bool decode_event(struct event_decoder *events, uint64_t head, struct trace_event *event)
 {
 	uint64_t number = head / PACKED_KINDS, kind = head % PACKED_KINDS;
 	struct event_thread *thread;
@@ -101,31 +105,31 @@ static bool decode_event(struct event_decoder *events, uint64_t head, struct pro
 		.tid = thread->keys.tid,
 		.gil = thread->keys.gil,
 	};
-	if (!next_time(reader, thread->end_ns, &event->start_ns) ||
-	    !next_time(reader, events->last_end_ns, &event->end_ns) || event->end_ns < event->start_ns ||
-	    !next_stack(events, reader, &event->stack))
+	if (!next_time(events, COLUMN_START, thread->end_ns, &event->start_ns) ||
+	    !next_time(events, COLUMN_END, events->last_end_ns, &event->end_ns) || event->end_ns < event->start_ns ||
+	    !next_stack(events, COLUMN_STACK, &event->stack))
 		return false;
 	thread->end_ns = events->last_end_ns = event->end_ns;
-	return kind == PACKED_WAIT ? next_wait(events, reader, event) : next_small(reader, &event->waiters);
+	return kind == PACKED_WAIT ? next_wait(events, event) : next_small(events, COLUMN_WAITERS, &event->waiters);
 }
 
-static int decode_packed(struct event_decoder *events, const struct protobuf_field *field)
+static int decode_columns(struct event_decoder *events)
 {
-	struct protobuf_reader reader = protobuf__read_field(field);
+	struct protobuf_reader *heads = &events->columns[COLUMN_HEAD];
 	struct trace *trace = events->decoder->trace;
 	struct trace_event *event;
 	uint64_t head;
 
-	while (protobuf__next_integer(&reader, &head)) {
+	while (protobuf__next_integer(heads, &head)) {
 		event = trace__add_event(trace);
 		if (!event)
 			return -ENOMEM;
-		if (!decode_event(events, head, &reader, event))
+		if (!decode_event(events, head, event))
 			return -EBADMSG;
 		if (trace->event_count * sizeof(*event) > RECORDING_MAX_MODEL)
 			return -EFBIG;
 	}
-	return reader.bad ? -EBADMSG : 0;
+	return heads->bad ? -EBADMSG : 0;
 }
 
 int events__decode(struct decoder *decoder, const void *payload, size_t size)
@@ -141,10 +145,12 @@ int events__decode(struct decoder *decoder, const void *payload, size_t size)
 			events.last_end_ns = events.start_ns;
 		} else if (field.number == EVENTS_THREAD) {
 			err = decode_thread(&events, &field);
-		} else if (field.number == EVENTS_PACKED) {
-			err = decode_packed(&events, &field);
+		} else if (field.number >= EVENTS_COLUMNS && field.number < EVENTS_COLUMNS + EVENTS_COLUMN_COUNT) {
+			events.columns[field.number - EVENTS_COLUMNS] = protobuf__read_field(&field);
 		}
 	}
+	if (!err && !reader.bad)
+		err = decode_columns(&events);
 	free(events.threads);
 	return err ? err : reader.bad ? -EBADMSG : 0;
 }

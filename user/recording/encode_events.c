@@ -14,7 +14,7 @@ struct event_encoder {
 	uint64_t *ends;      /* of each one's last event */
 	size_t count, room;
 	uint64_t start_ns, last_end_ns;
-	struct bytes told, message, packed;
+	struct bytes told, message, columns[EVENTS_COLUMN_COUNT];
 };
 
 struct event_encoder *event_encoder__new(void)
@@ -30,7 +30,8 @@ void event_encoder__free(struct event_encoder *encoder)
 	free(encoder->ends);
 	bytes__free(&encoder->told);
 	bytes__free(&encoder->message);
-	bytes__free(&encoder->packed);
+	for (int i = 0; i < EVENTS_COLUMN_COUNT; i++)
+		bytes__free(&encoder->columns[i]);
 	free(encoder);
 }
 
@@ -72,9 +73,9 @@ static int64_t tell_thread(struct event_encoder *encoder, const struct trace_eve
 	return *number;
 }
 
-static void put_difference(struct bytes *packed, uint64_t value, uint64_t expected)
+static uint64_t difference(uint64_t value, uint64_t expected)
 {
-	protobuf__varint(packed, protobuf__zigzag((int64_t)(value - expected)));
+	return protobuf__zigzag((int64_t)(value - expected));
 }
 
 static int encode_event(struct event_encoder *encoder, const struct trace_event *event, const struct stacks *stacks,
@@ -85,21 +86,21 @@ static int encode_event(struct event_encoder *encoder, const struct trace_event 
 	int64_t holder = is_wait && event->holder ? tell_thread(encoder, event, event->holder) + 1 : 0;
 	int64_t stack = names__tell(names, stacks, event->stack);
 	int64_t waiter_stack = is_wait ? names__tell(names, stacks, event->waiter_stack) : 0;
-	struct bytes *packed = &encoder->packed;
+	struct bytes *columns = encoder->columns;
 	uint64_t kind = is_wait ? PACKED_WAIT : event->forced ? PACKED_FORCED_HOLD : PACKED_HOLD;
 
 	if (thread < 0 || holder < 0 || stack < 0 || waiter_stack < 0)
 		return -ENOMEM;
-	protobuf__varint(packed, (uint64_t)thread * PACKED_KINDS + kind);
-	put_difference(packed, event->start_ns, encoder->ends[thread]);
-	put_difference(packed, event->end_ns, encoder->last_end_ns);
-	protobuf__varint(packed, (uint64_t)stack);
+	protobuf__varint(&columns[COLUMN_HEAD], (uint64_t)thread * PACKED_KINDS + kind);
+	protobuf__varint(&columns[COLUMN_START], difference(event->start_ns, encoder->ends[thread]));
+	protobuf__varint(&columns[COLUMN_END], difference(event->end_ns, encoder->last_end_ns));
+	protobuf__varint(&columns[COLUMN_STACK], (uint64_t)stack);
 	if (is_wait) {
-		protobuf__varint(packed, (uint64_t)waiter_stack);
-		protobuf__varint(packed, (uint64_t)holder);
-		protobuf__varint(packed, event->failed);
+		protobuf__varint(&columns[COLUMN_WAITER_STACK], (uint64_t)waiter_stack);
+		protobuf__varint(&columns[COLUMN_HOLDER], (uint64_t)holder);
+		protobuf__varint(&columns[COLUMN_FAILED], event->failed);
 	} else {
-		protobuf__varint(packed, event->waiters);
+		protobuf__varint(&columns[COLUMN_WAITERS], event->waiters);
 	}
 	encoder->ends[thread] = encoder->last_end_ns = event->end_ns;
 	return 0;
@@ -115,13 +116,15 @@ int event_encoder__encode(struct event_encoder *encoder, const struct trace *now
 		return 0;
 	keys__clear(&encoder->threads);
 	bytes__clear(&encoder->told);
-	bytes__clear(&encoder->packed);
+	for (int i = 0; i < EVENTS_COLUMN_COUNT; i++)
+		bytes__clear(&encoder->columns[i]);
 	encoder->count = 0;
 	encoder->start_ns = encoder->last_end_ns = now->events[0].start_ns;
 	for (size_t i = 0; !err && i < now->event_count; i++)
 		err = encode_event(encoder, &now->events[i], stacks, names);
 	protobuf__integer(payload, EVENTS_START, encoder->start_ns);
 	bytes__add(payload, encoder->told.data, encoder->told.size);
-	protobuf__message(payload, EVENTS_PACKED, &encoder->packed);
+	for (uint32_t i = 0; i < EVENTS_COLUMN_COUNT; i++)
+		protobuf__message(payload, EVENTS_COLUMNS + i, &encoder->columns[i]);
 	return err ? err : payload->failed || encoder->told.failed ? -ENOMEM : 0;
 }

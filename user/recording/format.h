@@ -111,7 +111,20 @@ enum distribution_field { DISTRIBUTION_MIN = 1, DISTRIBUTION_MAX, DISTRIBUTION_B
 enum events_field {
 	EVENTS_START = 1, /* times begin here; CLOCK_MONOTONIC ns */
 	EVENTS_THREAD,    /* keys of a thread, numbered from 0 */
-	EVENTS_PACKED,    /* see docs/recording.md */
+	EVENTS_COLUMNS,   /* the first of the columns: packed numbers, one of each event that has it */
+};
+
+/* Apart they are packed better than in rows: by what they are, they have much in common. */
+enum events_column {
+	COLUMN_HEAD, /* the thread and the kind */
+	COLUMN_START,
+	COLUMN_END,
+	COLUMN_STACK,
+	COLUMN_WAITER_STACK, /* of waits: this and the two that follow */
+	COLUMN_HOLDER,
+	COLUMN_FAILED,
+	COLUMN_WAITERS, /* of holds */
+	EVENTS_COLUMN_COUNT,
 };
 
 enum packed_kind { PACKED_WAIT, PACKED_HOLD, PACKED_FORCED_HOLD, PACKED_KINDS = 4 };
