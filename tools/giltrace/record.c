@@ -15,19 +15,19 @@
 #include "user/trace/trace.h"
 
 /*
- * From one chunk to the next: at the beginning, and later; longer where collecting takes more of a CPU than one part in
- * so many.
+ * From one chunk to the next: at the beginning, and later; longer where reading all threads takes more of a CPU than
+ * one part in so many.
  */
 #define FIRST_INTERVAL_NS 500000000
 #define INTERVAL_NS       1000000000
 #define BEGINNING_NS      10000000000
 #define MOST_SHARE        100
 
-static uint64_t read_clock(clockid_t clock)
+static uint64_t now_ns(void)
 {
 	struct timespec now;
 
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -46,7 +46,7 @@ int record__open(struct record *record)
 void record__begin(struct record *record)
 {
 	if (record->options->recording)
-		record->due_ns = read_clock(CLOCK_MONOTONIC) + FIRST_INTERVAL_NS;
+		record->due_ns = now_ns() + FIRST_INTERVAL_NS;
 }
 
 static void tell(struct record *record, int err)
@@ -92,18 +92,15 @@ static int add(struct record *record, struct capture *capture, const enum trace_
 
 void record__go_on(struct record *record, struct capture *capture)
 {
-	uint64_t interval = record->duration_ns < BEGINNING_NS ? FIRST_INTERVAL_NS : INTERVAL_NS;
-	uint64_t began = read_clock(CLOCK_THREAD_CPUTIME_ID), now = read_clock(CLOCK_MONOTONIC), took;
+	uint64_t interval = record->duration_ns < BEGINNING_NS ? FIRST_INTERVAL_NS : INTERVAL_NS, cost, now = now_ns();
 	int err = recorder__make_ready(record->recorder);
 
 	if (!err)
 		err = add(record, capture, NULL, NULL, 0);
 	if (err)
 		tell(record, err);
-	took = read_clock(CLOCK_THREAD_CPUTIME_ID) - began;
-	if (!record->cost_ns || took < record->cost_ns)
-		record->cost_ns = took;
-	record->due_ns += record->cost_ns * MOST_SHARE > interval ? record->cost_ns * MOST_SHARE : interval;
+	cost = capture__scan_ns(capture);
+	record->due_ns += cost * MOST_SHARE > interval ? cost * MOST_SHARE : interval;
 	if (record->due_ns < now) /* the machine slept */
 		record->due_ns = now + interval;
 }

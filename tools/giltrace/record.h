@@ -14,7 +14,6 @@ struct recorder;
 struct record {
 	const struct options *options;
 	struct recorder *recorder;
-	uint64_t cost_ns;     /* CPU time that collecting takes when nothing happened: the least so far; 0: not known */
 	uint64_t due_ns;      /* CLOCK_MONOTONIC: when to collect next; 0: at the end alone */
 	uint64_t duration_ns; /* of the trace, as it was added last */
 	bool told;            /* that it cannot be written */

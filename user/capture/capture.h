@@ -25,8 +25,8 @@ struct capture_options {
 	enum trace_scope scope;
 	enum trace_stacks stacks;
 	enum trace_events events; /* single ones that capture__collect() brings */
-	uint32_t depth;       /* Python frames of a stack that are read, 1 to PYTHON_DEPTH; 0: as many as can be */
-	bool started;         /* the given processes are held before their runtime's first step */
+	uint32_t depth;           /* Python frames of a stack that are read, 1 to PYTHON_DEPTH; 0: as many as can be */
+	bool started;             /* the given processes are held before their runtime's first step */
 	bool unfiltered;      /* let probes hit in every process that has the file: for many processes of one file */
 	uint32_t max_threads; /* slots for threads that live at the same time; 0: enough for processes with `threads` */
 	uint64_t threads;     /* how many the targets have now, for the size of the tables */
@@ -82,11 +82,16 @@ void capture__detach(struct capture *capture);
 
 /*
  * Reads the figures into `trace`, an empty one: those of processes, locks and threads since the beginning of the trace;
- * blame, release points, hogs, events and threads that ended, since the last call. While the trace goes on, what is read at the
- * same moment may be some events apart; after capture__stop it is exact. The trace is for an encoder (encode.h): it is
- * not finished, and its stacks are in capture__stacks(). 0 or -errno.
+ * blame, release points, hogs, events and threads that ended, since the last call. While the trace goes on, what is
+ * read at the same moment may be some events apart; after capture__stop it is exact. The trace is for an encoder
+ * (encode.h): it is not finished, and its stacks are in capture__stacks(). 0 or -errno.
  */
 int capture__collect(struct capture *capture, struct trace *trace);
+
+/* CPU time that reading the slots of all threads took the last time, in ns: what a collection costs when nothing new
+ * came.
+ */
+uint64_t capture__scan_ns(const struct capture *capture);
 
 /* The stacks that traces refer to; they keep their numbers. */
 const struct stacks *capture__stacks(const struct capture *capture);

@@ -41,6 +41,7 @@ struct capture {
 	size_t given_count;
 	double cost_ns_per_hit;
 	uint64_t start_ns, stop_ns; /* 0: not yet */
+	uint64_t scan_ns;           /* see capture__scan_ns() */
 	uint64_t as_of_ns;          /* the moment of the figures that are collected */
 	bool half_full;             /* the maps that grow with the stacks */
 	uint32_t slots;

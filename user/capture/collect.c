@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/capture/capture_state.h"
@@ -165,9 +166,18 @@ void capture__harvest_thread(struct capture *capture, uint32_t slot)
 		bpf_map_update_elem(bpf_map__fd(capture->bpf->maps.free_slots), NULL, &slot, BPF_ANY);
 }
 
+static uint64_t cpu_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static int collect_threads(struct capture *capture, struct trace *trace)
 {
 	static struct thread thread;
+	uint64_t began = cpu_time();
 	int err = 0;
 
 	for (uint32_t slot = 0; slot < capture->slots && !err; slot++) {
@@ -176,6 +186,7 @@ static int collect_threads(struct capture *capture, struct trace *trace)
 		trace->probes.hits += thread.hits;
 		err = add_thread(capture, trace, &thread);
 	}
+	capture->scan_ns = cpu_time() - began;
 	return err;
 }
 
@@ -509,6 +520,11 @@ static void fill_coverage(const struct capture *capture, struct trace *trace)
 	for (size_t i = 0; i < trace->process_count; i++)
 		trace->processes[i].in_windows =
 			files__has_windows(capture->files, capture->lives.list[trace->processes[i].number].file);
+}
+
+uint64_t capture__scan_ns(const struct capture *capture)
+{
+	return capture->scan_ns;
 }
 
 const struct stacks *capture__stacks(const struct capture *capture)
