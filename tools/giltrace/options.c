@@ -6,11 +6,11 @@
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/giltrace/options_check.h"
 #include "user/recording/file.h"
 
 static const char help_begin[] =
@@ -123,18 +123,6 @@ static int print_help(void)
 	return fflush(stdout) ? STATUS_FAILURE : STATUS_OK;
 }
 
-__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fprintf(stderr, "giltrace: ");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, " (see giltrace --help)\n");
-	va_end(arguments);
-	return STATUS_USAGE;
-}
-
 /* A whole decimal number in [least, most]. */
 static bool parse_number(const char *text, long least, long most, long *out)
 {
@@ -188,7 +176,7 @@ static int parse_probes(struct options *options, const char *text)
 	int level = find_word(levels, 3, text);
 
 	if (level < 0)
-		return usage("--probes takes auto, all or waits, not \"%s\"", text);
+		return options__refuse("--probes takes auto, all or waits, not \"%s\"", text);
 	options->level = (enum trace_level)level;
 	return -1;
 }
@@ -204,7 +192,7 @@ static int parse_stacks(struct options *options, const char *text)
 	int level = find_word(stacks, 4, text);
 
 	if (level < 0)
-		return usage("--stacks takes python, native, both or none, not \"%s\"", text);
+		return options__refuse("--stacks takes python, native, both or none, not \"%s\"", text);
 	options->stacks = (enum trace_stacks)level;
 	return -1;
 }
@@ -219,7 +207,7 @@ static int parse_events(struct options *options, const char *text)
 	int which = find_word(events, 3, text);
 
 	if (which < 0)
-		return usage("--events takes contended, all or none, not \"%s\"", text);
+		return options__refuse("--events takes contended, all or none, not \"%s\"", text);
 	options->events = (enum trace_events)which;
 	return -1;
 }
@@ -232,21 +220,23 @@ static int parse_flame_kind(struct options *options, const char *text)
 			return -1;
 		}
 	}
-	return usage("--flame-kind takes blame, wait or hold, not \"%s\"", text);
+	return options__refuse("--flame-kind takes blame, wait or hold, not \"%s\"", text);
 }
 
 static int parse_report(struct options *options, size_t format, const char *text)
 {
 	options->reports.of[format] = text ? text : "-";
-	return *options->reports.of[format] ? -1 : usage("--%s= needs a file's name", report_formats[format].option);
+	return *options->reports.of[format]
+		       ? -1
+		       : options__refuse("--%s= needs a file's name", report_formats[format].option);
 }
 
 static int set_recording(struct options *options, const char *option, const char *text)
 {
 	if (options->recording)
-		return usage("one recording at a time, not %s and %s", options->recording, text);
+		return options__refuse("one recording at a time, not %s and %s", options->recording, text);
 	options->recording = text;
-	return *text ? -1 : usage("%s needs a file's name", option);
+	return *text ? -1 : options__refuse("%s needs a file's name", option);
 }
 
 static int add_pid(struct options *options, const char *text)
@@ -254,12 +244,12 @@ static int add_pid(struct options *options, const char *text)
 	long number;
 
 	if (!parse_number(text, 1, INT_MAX, &number))
-		return usage("-p takes a process id, not \"%s\"", text);
+		return options__refuse("-p takes a process id, not \"%s\"", text);
 	for (size_t i = 0; i < options->pid_count; i++)
 		if (options->pids[i] == (pid_t)number)
 			return -1;
 	if (options->pid_count == OPTIONS_MAX_PIDS)
-		return usage("at most %d processes; --all traces every one", OPTIONS_MAX_PIDS);
+		return options__refuse("at most %d processes; --all traces every one", OPTIONS_MAX_PIDS);
 	options->pids[options->pid_count++] = (pid_t)number;
 	return -1;
 }
@@ -267,7 +257,7 @@ static int add_pid(struct options *options, const char *text)
 static int widen(struct options *options, enum trace_scope scope)
 {
 	if (options->scope != TRACE_GIVEN && options->scope != scope)
-		return usage("either --follow or --all, not both");
+		return options__refuse("either --follow or --all, not both");
 	options->scope = scope;
 	return -1;
 }
@@ -286,7 +276,7 @@ static int parse_option(struct options *options, int option, const char *text)
 		return widen(options, TRACE_CHILDREN);
 	case 'd':
 		if (!parse_real(text, 0.001, 1e7, &real))
-			return usage("-d takes seconds above 0, not \"%s\"", text);
+			return options__refuse("-d takes seconds above 0, not \"%s\"", text);
 		options->duration_ns = (uint64_t)(real * 1e9);
 		return -1;
 	case OPTION_PROBES:
@@ -299,34 +289,36 @@ static int parse_option(struct options *options, int option, const char *text)
 		return parse_stacks(options, text);
 	case OPTION_DEPTH:
 		if (!parse_number(text, 1, OPTIONS_MAX_DEPTH, &number))
-			return usage("--depth takes a number from 1 to %d, not \"%s\"", OPTIONS_MAX_DEPTH, text);
+			return options__refuse("--depth takes a number from 1 to %d, not \"%s\"", OPTIONS_MAX_DEPTH,
+					       text);
 		options->depth = (uint32_t)number;
 		return -1;
 	case OPTION_MAX_THREADS:
 		if (!parse_number(text, 1, 65536, &number))
-			return usage("--max-threads takes a number from 1 to 65536, not \"%s\"", text);
+			return options__refuse("--max-threads takes a number from 1 to 65536, not \"%s\"", text);
 		options->max_threads = (uint32_t)number;
 		return -1;
 	case OPTION_BUDGET:
 		if (!parse_real(text, 0.01, 100, &options->budget_pct))
-			return usage("--budget takes a percentage from 0.01 to 100, not \"%s\"", text);
+			return options__refuse("--budget takes a percentage from 0.01 to 100, not \"%s\"", text);
 		return -1;
 	case OPTION_MAX_LOSS:
 		if (!parse_real(text, 0, 100, &options->max_loss_pct))
-			return usage("--max-loss takes a percentage from 0 to 100, not \"%s\"", text);
+			return options__refuse("--max-loss takes a percentage from 0 to 100, not \"%s\"", text);
 		return -1;
 	case OPTION_MAX_SIZE:
 		if (!parse_size(text, RECORDING_MIN_SIZE, &options->max_size))
-			return usage("--max-size takes bytes, or 512K, 64M, 2G; %d at least, not \"%s\"",
-				     RECORDING_MIN_SIZE, text);
+			return options__refuse("--max-size takes bytes, or 512K, 64M, 2G; %d at least, not \"%s\"",
+					       RECORDING_MIN_SIZE, text);
 		return -1;
 	case 'o':
 		if (options->subcommand != COMMAND_RECORD)
-			return usage("-o is for giltrace record; --record=FILE records beside a report");
+			return options__refuse("-o is for giltrace record; --record=FILE records beside a report");
 		return set_recording(options, "-o", text);
 	case OPTION_RECORD:
 		if (options->subcommand != COMMAND_TRACE)
-			return usage("--record=FILE records beside a live report; give -o to giltrace record");
+			return options__refuse(
+				"--record=FILE records beside a live report; give -o to giltrace record");
 		return set_recording(options, "--record=", text);
 	case 'q':
 		options->quiet = true;
@@ -344,121 +336,6 @@ static int parse_option(struct options *options, int option, const char *text)
 			return parse_report(options, (size_t)(option - OPTION_REPORTS), text);
 		return STATUS_USAGE; /* getopt_long has said what is wrong */
 	}
-}
-
-/* Two reports in one file would be none. */
-static int check_files(const struct report_paths *paths)
-{
-	for (size_t i = 0; i < REPORT_FORMATS; i++) {
-		for (size_t j = 0; j < i; j++) {
-			const char *a = paths->of[j], *b = paths->of[i];
-
-			if (!a || !b)
-				continue;
-			if (reports__is_stdout(a) && reports__is_stdout(b))
-				return usage("only one report can go to stdout, not --%s and --%s",
-					     report_formats[j].option, report_formats[i].option);
-			if (!strcmp(a, b) && strncmp(a, "/dev/", 5) != 0)
-				return usage("--%s and --%s cannot both go to %s", report_formats[j].option,
-					     report_formats[i].option, a);
-		}
-	}
-	return -1;
-}
-
-int options__check_reports(const struct options *options, enum trace_stacks stacks, enum trace_level level)
-{
-	for (size_t i = 0; i < REPORT_FORMATS; i++) {
-		const struct report_format *format = &report_formats[i];
-
-		if (!options->reports.of[i] || !format->of_stacks)
-			continue;
-		if (stacks == TRACE_STACKS_NONE)
-			return usage("--%s is made of stacks: not with --stacks=none", format->option);
-		if (options->flame_kind == FLAME_HOLD && level == TRACE_WAITS)
-			return usage("--flame-kind=hold needs --probes=all: with waits, holds are not seen");
-	}
-	return -1;
-}
-
-static bool has_target(const struct options *options)
-{
-	return options->pid_count || options->command || options->scope == TRACE_EVERYTHING;
-}
-
-/* What a report of a recording can do nothing with. */
-static int check_report(const struct options *options)
-{
-	if (has_target(options) || options->scope != TRACE_GIVEN || options->duration_ns || options->max_size)
-		return usage("report takes a recording and the options of reports");
-	if (!options->recording)
-		return usage("which recording? giltrace report FILE");
-	return check_files(&options->reports);
-}
-
-static int check_target(const struct options *options)
-{
-	if (options->scope == TRACE_EVERYTHING && (options->pid_count || options->command))
-		return usage("--all traces every process: no -p PID and no COMMAND with it");
-	if (options->pid_count && options->command)
-		return usage("either -p PID or -- COMMAND, not both");
-	if (!has_target(options))
-		return usage("which process? Give -p PID, -- COMMAND or --all");
-	if (options->budget_pct && options->level != TRACE_AUTO)
-		return usage("--budget is kept by --probes=auto only: give that too");
-	if (options->events == TRACE_EVENTS_ALL && options->level != TRACE_ALL)
-		return usage("--events=all needs --probes=all: else not each hold is seen");
-	return -1;
-}
-
-static int check_record(const struct options *options)
-{
-	if (!options->recording)
-		return usage("where to? giltrace record -o FILE");
-	for (size_t i = 0; i < REPORT_FORMATS; i++)
-		if (options->reports.of[i])
-			return usage("record writes no report: giltrace report %s --%s does", options->recording,
-				     report_formats[i].option);
-	return -1;
-}
-
-/* A recording and a report in one file would be neither. */
-static int check_live(const struct options *options)
-{
-	const char *path = options->recording;
-	int status = options__check_reports(options, options->stacks, options->level);
-
-	if (options->max_size)
-		return usage("--max-size is for giltrace record");
-	for (size_t i = 0; path && i < REPORT_FORMATS; i++)
-		if (options->reports.of[i] && !strcmp(options->reports.of[i], path))
-			return usage("--%s and --record cannot both go to %s", report_formats[i].option, path);
-	if (path && reports__is_stdout(path))
-		return usage("the report goes to stdout: give -o - to giltrace record");
-	return status == -1 ? check_files(&options->reports) : status;
-}
-
-static int check(const struct options *options, int argc, char **argv)
-{
-	int status;
-
-	if (optind < argc && !options->command)
-		return usage("\"%s\" is not understood; a command to start stands after --", argv[optind]);
-	switch (options->subcommand) {
-	case COMMAND_DOCTOR:
-		if (options->command || options->pid_count > 1 || options->scope != TRACE_GIVEN)
-			return usage("doctor takes one -p PID");
-		return -1;
-	case COMMAND_REPORT:
-		return check_report(options);
-	case COMMAND_RECORD:
-	case COMMAND_TRACE:
-		break;
-	}
-	status = check_target(options);
-	if (status != -1)
-		return status;
-	return options->subcommand == COMMAND_RECORD ? check_record(options) : check_live(options);
 }
 
 static enum subcommand find_subcommand(const char *word)
@@ -510,7 +387,9 @@ int options__parse(struct options *options, int argc, char **argv)
 		return status;
 	if (optind < argc && optind > 0 && !strcmp(argv[optind - 1], "--"))
 		options->command = argv + optind;
-	status = check(options, argc, argv);
+	if (optind < argc && !options->command)
+		return options__refuse("\"%s\" is not understood; a command to start stands after --", argv[optind]);
+	status = options__check(options);
 	if (!options->budget_pct)
 		options->budget_pct = DEFAULT_BUDGET_PCT;
 	return status;

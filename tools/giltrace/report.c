@@ -44,8 +44,7 @@ int command_report(const struct options *options)
 		status = STATUS_FAILURE;
 	}
 	if (status == -1 && !whole)
-		complain("%s breaks off: this is the report of what is whole in it",
-			 options->recording);
+		complain("%s breaks off: this is the report of what is whole in it", options->recording);
 	if (status == -1)
 		status = reports__all(options, &outputs, trace);
 	reports__abandon(&outputs);
