@@ -68,12 +68,27 @@ class Budget(TraceTest):
         self.assertAlmostEqual(sum(b["wait_ns"] for b in report["blame"]), waited, delta=0.01 * waited)
 
     def test_windows_agree_with_all(self):
-        """On a stationary program: what windows stand for is what is there when each hold is probed."""
-        _, gil = self.check_sampled(1, 5)
-        exact = self.only_gil(self.trace_code(WRITE, "1", options=["--probes=all"]))
-        for of, tolerance in (("count", 0.4), ("sum_ns", 0.3), ("p50_ns", 0.4)):
-            print("%s: %s %.3g, of all %.3g" % (self.id(), of, gil["hold"][of], exact["hold"][of]))
-            self.assertAlmostEqual(gil["hold"][of], exact["hold"][of], delta=tolerance * exact["hold"][of], msg=of)
+        """What windows stand for is what is there. Another giltrace probes each hold of the same process at the same time,
+        so that both see the same speeds, whatever the machine does. In a window each cycle is longer by the second one's
+        programs, which is 14 % here; and what auto itself says of its error is that of one in twenty runs, so twice that."""
+        target = self.start_target(pythons.system(), "-c", WRITE, "1")
+        options = ("--quiet", "-p", target.pid, "-d", 2)
+        tracers = [self.start_tracer(*options, *more) for more in (["--probes=all"], ["--probes=auto", "--budget=5"])]
+        exact, report = (tracer.finish().report for tracer in tracers)
+        target.process.wait()
+        error = 0.05 + 2 * report["probes"]["acquisitions_error_pct"] / 100
+        self.assertGreater(report["probes"]["windows"], 2)
+        self.assertLess(error, 0.6)
+        of_auto, of_all = (self.a_second(r) for r in (report, exact))
+        print("%s: %s, of all %s, error %.2g" % (self.id(), of_auto, of_all, error))
+        for name, least, most in (("count", 0.8, 1), ("sum_ns", 1, 1), ("p50_ns", 1, 1.25)):
+            self.assertGreaterEqual(of_auto[name], (least - error) * of_all[name], name)
+            self.assertLessEqual(of_auto[name], (most + error) * of_all[name], name)
+
+    def a_second(self, report):
+        """The holds, their number and their sum as those of a second."""
+        hold, duration = self.only_gil(report)["hold"], report["window"]["duration_ns"] / 1e9
+        return {"count": hold["count"] / duration, "sum_ns": hold["sum_ns"] / duration, "p50_ns": hold["p50_ns"]}
 
     def check_held(self, code, *arguments):
         """The lock is held all the time, by calls that begin and end within the trace or by nothing that a probe meets."""
