@@ -66,7 +66,8 @@ class RoundTrip(RecordTest):
         for form in formats:
             self.assertEqual(self.read("live." + form), self.read("later." + form), form)
         report = json.loads(self.read("live.json"))
-        identities.check_sums(self, report)
+        if report["probes"]["windows"] in (0, None):  # what stands for more is rounded
+            identities.check_sums(self, report)
         size = os.stat(self.path("run.gilt")).st_size
         print("%s: %.1f s, %d bytes, %d of JSON" % (self.id(), report["window"]["duration_ns"] / 1e9, size,
                                                     len(self.read("live.json"))))
@@ -90,7 +91,7 @@ class RoundTrip(RecordTest):
         """What was seen in windows stands for the rest in the file, too."""
         report = self.compare("--probes=auto", "--budget=0.5", "--", pythons.system(), workload("write_loop"), 2, 2000000)
         self.assertLess(report["probes"]["coverage_pct"], 100)
-        self.assertGreater(report["probes"]["windows"], 2)
+        self.assertGreater(report["probes"]["windows"], 0)
 
     def test_ticks(self):
         self.compare("--", pythons.program("pyenv 2.7"), workload("write_loop"), 3, 20000)
@@ -281,6 +282,10 @@ class Record(RecordTest):
         self.assertLess(window["duration_ns"], 8e9, "nothing was left out: the test needs more stacks")
         self.assertGreater(self.only_gil(report)["utilisation"], 0.8)
         self.assertTrue(all(b["stack"] for b in report["blame"][:5]), "stacks have their names still")
+        recording = recording_format.Recording(self.read("r.gilt"))
+        self.assertGreater(recording.numbers[0], 0)
+        self.assertGreater(len(recording.events), 50)
+        self.assertTrue(all(e[5]["stack"] for e in recording.events[-20:] if e[0] == recording_format.WAIT))
 
     def test_pipe(self):
         """Out of one giltrace into another."""

@@ -72,7 +72,7 @@ static int write_payload(struct recorder *recorder, uint64_t until_ns)
 {
 	int err = recorder__make_ready(recorder); /* nothing may come before that */
 
-	if (err && err != -EFBIG)
+	if (err)
 		return err;
 	err = chunk__write(&recorder->pending, CHUNK_STATE, recorder->chunks++, recorder->payload.data,
 			   recorder->payload.size);
