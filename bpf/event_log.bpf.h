@@ -8,8 +8,9 @@
 
 const volatile __u32 logged_events = LOG_NOTHING; /* enum logged_events */
 
-#define LOG_WAKE_AT (1U << 18) /* bytes in the ring at which the user side is woken; it comes by itself now and then \
-				*/
+#define LOG_WAKE_AT                                                                                      \
+	(1U << 18) /* bytes in the ring at which the user side is woken; it comes by itself now and then \
+		    */
 
 /* The size is set at load time. */
 struct {

@@ -294,11 +294,11 @@ struct event {
 	__u32 tgid, instance, tid;
 	__u64 lock;
 	__u64 start_ns, end_ns;
-	__u64 stack;	    /* of the holder at the beginning of the wait; of the release */
+	__u64 stack;        /* of the holder at the beginning of the wait; of the release */
 	__u64 waiter_stack; /* of a wait */
-	__u32 other;	    /* who held it at the beginning of the wait; the most that waited at once */
-	__u32 failed;	    /* attempts of the wait */
-	__u32 forced;	    /* the hold ended because somebody had asked */
+	__u32 other;        /* who held it at the beginning of the wait; the most that waited at once */
+	__u32 failed;       /* attempts of the wait */
+	__u32 forced;       /* the hold ended because somebody had asked */
 	__u32 pad;
 };
 

@@ -291,8 +291,9 @@ static json_t *document(const struct trace *trace)
 	json_object_set_new(root, "target", target(&trace->target));
 	json_object_set_new(root, "window",
 			    json_pack("{s:o, s:o, s:o, s:o, s:s}", "start_ns", json__number(trace->start_ns),
-				      "duration_ns", json__number(trace->duration_ns), "ended_by", json__text(end_name(trace->end)),
-				      "children", json__number(trace->children), "scope", scope_name(trace->scope)));
+				      "duration_ns", json__number(trace->duration_ns), "ended_by",
+				      json__text(end_name(trace->end)), "children", json__number(trace->children),
+				      "scope", scope_name(trace->scope)));
 	json_object_set_new(root, "probes",
 			    json_pack("{s:s, s:o, s:o, s:o, s:o}", "level", level_name(trace->level), "hits",
 				      json__number(trace->probes.hits), "cost_ns_per_hit",
