@@ -26,7 +26,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
 .PHONY: all deps test demo bench bench-compare bench-limits bench-programs bench-budget install asan tsan \
-	fuzz fuzz-locator fuzz-toygil fuzz-fail-if format clean unit-programs
+	fuzz fuzz-locator fuzz-recording fuzz-toygil fuzz-fail-if format clean unit-programs
 .SECONDARY:
 
 all: $(BUILD)/bin/giltrace $(BUILD)/bin/toygil unit-programs $(E2E_PROGRAMS) $(BUILD)/fabricated
@@ -88,7 +88,7 @@ $(BUILD)/fabricated: $(call objects,tests/fabricated/main.c) $(FABRICATED)
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-$(BUILD)/tests/test_flame: $(BUILD)/obj/tests/unit/test_flame.o $(FABRICATED)
+$(BUILD)/tests/test_flame $(BUILD)/tests/test_recording: $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(FABRICATED)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBRARIES)
@@ -119,8 +119,11 @@ FUZZ_TOYGIL  := $(filter-out %/main.c,$(TOYGIL_SOURCES)) $(wildcard user/trace/*
 FUZZ_FAIL_IF := $(wildcard user/report/condition*.c) user/report/format.c $(wildcard user/trace/*.c) \
 	user/report/json.c user/report/json_code.c user/symbols/system_calls.c user/report/safe_text.c
 FUZZ_LOCATOR := $(filter-out user/target/launch.c,$(wildcard user/target/*.c))
+FUZZ_RECORDING := $(filter-out user/recording/recorder.c user/recording/file.c,$(wildcard user/recording/*.c)) \
+	$(wildcard user/trace/*.c user/report/text*.c user/report/json*.c) user/protobuf/reader.c user/protobuf/writer.c \
+	user/report/flame_label.c user/report/flame_tree.c user/report/format.c user/report/safe_text.c user/symbols/system_calls.c
 
-fuzz: fuzz-locator fuzz-toygil fuzz-fail-if
+fuzz: fuzz-locator fuzz-recording fuzz-toygil fuzz-fail-if
 
 # `make fuzz-locator FUZZ_RUNS=10000000` is what docs/design.md says was done.
 fuzz-locator: deps $(BUILD)/giltrace.skel.h
@@ -128,6 +131,17 @@ fuzz-locator: deps $(BUILD)/giltrace.skel.h
 	sh tests/fuzz/locator-seeds.sh $(BUILD)/fuzz/locator-corpus
 	$(CLANG) $(FUZZ_FLAGS) tests/fuzz/fuzz_locator.c $(FUZZ_LOCATOR) -ldw -lelf -o $(BUILD)/fuzz/locator
 	$(BUILD)/fuzz/locator $(FUZZ_LENGTH) -timeout=2 -max_len=65536 $(BUILD)/fuzz/locator-corpus
+
+# Its limits are such that an input of 64 KiB can reach them.
+fuzz-recording: deps $(BUILD)/system_calls.inc
+	sh tests/install-deps.sh fuzz
+	@mkdir -p $(BUILD)/fuzz/recording-corpus
+	$(CLANG) -D_GNU_SOURCE -g -O1 -I. -I$(BUILD) tests/fuzz/recording_seeds.c tests/fabricated/traces.c $(FUZZ_RECORDING) \
+		-lz -ljansson -lm -o $(BUILD)/fuzz/recording_seeds
+	$(BUILD)/fuzz/recording_seeds $(BUILD)/fuzz/recording-corpus
+	$(CLANG) $(FUZZ_FLAGS) -DRECORDING_MAX_CHUNK=1048576 -DRECORDING_MAX_MODEL=8388608ULL tests/fuzz/fuzz_recording.c \
+		$(FUZZ_RECORDING) -lz -ljansson -lm -o $(BUILD)/fuzz/recording
+	$(BUILD)/fuzz/recording $(FUZZ_LENGTH) -timeout=10 -max_len=65536 $(BUILD)/fuzz/recording-corpus
 
 fuzz-toygil: deps $(BUILD)/bin/toygil
 	sh tests/install-deps.sh fuzz

@@ -3,6 +3,7 @@
 #ifndef GILTRACE_EVENTS_BPF_H
 #define GILTRACE_EVENTS_BPF_H
 
+#include "event_log.bpf.h"
 #include "lifecycle.h"
 #include "stacks.bpf.h"
 
@@ -360,6 +361,8 @@ static __always_inline void got(const struct hit *hit)
 
 	if (wanted_ns) {
 		waited_ns = thread->wait_at_start ? 0 : hit->now - wanted_ns;
+		if (logged_events)
+			log_wait(thread->lock, hit->slot, hit->now);
 		finish_wait(hit->thread->lock, hit->slot, hit->now);
 	}
 	if (python_stacks && thread->release_ns && thread->release_window == window_of(hit->lock) &&
@@ -571,6 +574,8 @@ static __always_inline void released(struct pt_regs *ctx, const struct hit *hit,
 	seen = seen_holder(lock, number) == hit->thread->tid;
 	if (seen && python_stacks)
 		account_release(ctx, hit, address, hit->now - lock->acquired_ns, forced);
+	if (seen && logged_events)
+		log_hold(address, hit->slot, hit->now);
 	hit->thread->release_ns = forced || !(seen || all) ? 0 : hit->now;
 	hit->thread->release_window = number;
 	hit->thread->release_holds = seen ? lock->weight : 1;

@@ -298,6 +298,25 @@ struct hog {
 	__u32 waiters;
 };
 
+/* Which single events are told: waits, with holds that somebody waited for; or all. */
+enum logged_events { LOG_NOTHING, LOG_CONTENDED, LOG_ALL };
+
+enum event_kind { EVENT_WAIT, EVENT_HOLD };
+
+/* A wait that ended with the lock, or a hold that ended. */
+struct event {
+	__u32 kind;
+	__u32 tgid, instance, tid;
+	__u64 lock;
+	__u64 start_ns, end_ns;
+	__u64 stack;        /* of the holder at the beginning of the wait; of the release */
+	__u64 waiter_stack; /* of a wait */
+	__u32 other;        /* who held it at the beginning of the wait; the most that waited at once */
+	__u32 failed;       /* attempts of the wait */
+	__u32 forced;       /* the hold ended because somebody had asked */
+	__u32 pad;
+};
+
 /*
  * A holder sleeps for a moment in the runtime's own mutex whenever somebody looks at the lock just then: what is
  * shorter tells nothing of its code.
@@ -316,6 +335,7 @@ _Static_assert(sizeof(struct lock) == 504 + 8 * ATTEMPTS_BUCKETS + sizeof(struct
 _Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
 _Static_assert(sizeof(struct record) == 24, "the same on both sides");
+_Static_assert(sizeof(struct event) == 72, "the same on both sides");
 #endif
 
 #endif

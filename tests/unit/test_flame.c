@@ -13,7 +13,7 @@
 #include "user/report/flame_label.h"
 #include "user/report/flame_tree.h"
 #include "user/report/format.h"
-#include "user/report/protobuf.h"
+#include "user/protobuf/writer.h"
 #include "user/report/safe_text.h"
 #include "user/report/text_parts.h"
 #include "user/trace/trace.h"

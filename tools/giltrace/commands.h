@@ -5,7 +5,8 @@
 
 #include "tools/giltrace/options.h"
 
-int command_trace(const struct options *options);
+int command_trace(const struct options *options); /* and record */
+int command_report(const struct options *options);
 int command_doctor(const struct options *options);
 
 /* One line on stderr: "giltrace: " and the message. */

@@ -72,5 +72,14 @@ int main(int argc, char **argv)
 	if (status != -1)
 		return status;
 	libbpf_set_print(options.verbose ? print_all : print_nothing);
-	return options.subcommand == COMMAND_DOCTOR ? command_doctor(&options) : command_trace(&options);
+	switch (options.subcommand) {
+	case COMMAND_DOCTOR:
+		return command_doctor(&options);
+	case COMMAND_REPORT:
+		return command_report(&options);
+	case COMMAND_TRACE:
+	case COMMAND_RECORD:
+		break;
+	}
+	return command_trace(&options);
 }

@@ -6,10 +6,12 @@
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tools/giltrace/options_check.h"
+#include "user/recording/file.h"
 
 static const char help_begin[] =
 	"giltrace shows who holds Python's global interpreter lock, who waits for it, and for how long.\n"
@@ -17,6 +19,8 @@ static const char help_begin[] =
 	"  giltrace -p PID [-d SECONDS] [options]    trace a running process, then report\n"
 	"  giltrace --all [-d SECONDS] [options]     trace every process that has a GIL, those to come too\n"
 	"  giltrace [options] -- COMMAND [ARG...]    start a command traced; exits with its status\n"
+	"  giltrace record -o FILE ...               trace as above into a recording, no report\n"
+	"  giltrace report FILE [options]            the report of a recording; needs no root\n"
 	"  giltrace doctor [-p PID]                  what this machine and this process allow\n"
 	"\n"
 	"  -p, --pid=PID           the process; can be given up to 64 times\n"
@@ -28,6 +32,12 @@ static const char help_begin[] =
 static const char help_end[] =
 	"      --flame-kind=KIND   what the reports of stacks show: blame (who had the lock while others\n"
 	"                          waited; the default), wait (who waited) or hold (who had it)\n"
+	"\n"
+	"  -o, --output=FILE       record: the recording\n"
+	"      --max-size=SIZE     record: never larger than SIZE (as in 64M); the newest part is kept\n"
+	"      --record=FILE       a recording beside the report\n"
+	"      --events=KIND       single events in a recording: contended (each wait, and the holds that\n"
+	"                          somebody waited for; the default), all (each hold too) or none\n"
 	"\n"
 	"      --stacks=KIND       the frames that stacks have: python, native, both or none\n"
 	"      --depth=N           the most frames of a stack, 1 to 128 (the default)\n"
@@ -43,9 +53,10 @@ static const char help_end[] =
 	"  -v, --verbose           what the kernel says\n"
 	"      --version, --help\n"
 	"\n"
-	"FILE is written beside its name and renamed when whole; - is stdout. Ctrl-C ends the trace and\n"
-	"prints the report, a second one aborts. Exit status: 0 ok, 1 failure, 2 usage, 3 no such process\n"
-	"or it has no GIL, 4 permission, 5 more lost than --max-loss, 6 a --fail-if held.\n";
+	"A report is written beside its name and renamed when whole; a recording can be read while it\n"
+	"grows. - is stdout. Ctrl-C ends the trace and prints the report, a second one aborts. Exit\n"
+	"status: 0 ok, 1 failure, 2 usage, 3 no such process or it has no GIL, 4 permission, 5 more lost\n"
+	"than --max-loss, 6 a --fail-if held.\n";
 
 enum {
 	OPTION_ALL = 256,
@@ -58,6 +69,9 @@ enum {
 	OPTION_MAX_THREADS,
 	OPTION_MAX_LOSS,
 	OPTION_FAIL_IF,
+	OPTION_MAX_SIZE,
+	OPTION_EVENTS,
+	OPTION_RECORD,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTION_REPORTS, /* the first of the formats; theirs are the last */
@@ -76,6 +90,10 @@ static const struct option fixed_options[] = {
 	{"max-threads", required_argument, NULL, OPTION_MAX_THREADS},
 	{"max-loss", required_argument, NULL, OPTION_MAX_LOSS},
 	{"fail-if", required_argument, NULL, OPTION_FAIL_IF},
+	{"output", required_argument, NULL, 'o'},
+	{"max-size", required_argument, NULL, OPTION_MAX_SIZE},
+	{"events", required_argument, NULL, OPTION_EVENTS},
+	{"record", required_argument, NULL, OPTION_RECORD},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -83,7 +101,7 @@ static const struct option fixed_options[] = {
 };
 
 #define DEFAULT_BUDGET_PCT 2
-#define FIXED_OPTIONS (sizeof(fixed_options) / sizeof(*fixed_options))
+#define FIXED_OPTIONS      (sizeof(fixed_options) / sizeof(*fixed_options))
 
 /* The options above, one for each report format, and the end. */
 static void list_options(struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1])
@@ -109,18 +127,6 @@ static int print_help(void)
 	return fflush(stdout) ? STATUS_FAILURE : STATUS_OK;
 }
 
-__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fprintf(stderr, "giltrace: ");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, " (see giltrace --help)\n");
-	va_end(arguments);
-	return STATUS_USAGE;
-}
-
 /* A whole decimal number in [least, most]. */
 static bool parse_number(const char *text, long least, long most, long *out)
 {
@@ -140,6 +146,25 @@ static bool parse_real(const char *text, double least, double most, double *out)
 	return !errno && end != text && !*end && isfinite(*out) && *out >= least && *out <= most;
 }
 
+/* A whole number of bytes, or of K, M or G of them. */
+static bool parse_size(const char *text, uint64_t least, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (errno || end == text || *text == '-')
+		return false;
+	unit = *end ? strchr(units, *end) : NULL;
+	if (*end && (!unit || end[1] || *out > UINT64_MAX >> 40))
+		return false;
+	if (unit)
+		*out <<= 10 * (unit - units + 1);
+	return *out >= least && *out <= INT64_MAX;
+}
+
 /* The place of a word in a list, or -1. */
 static int find_word(const char *const *words, size_t count, const char *text)
 {
@@ -155,7 +180,7 @@ static int parse_probes(struct options *options, const char *text)
 	int level = find_word(levels, 3, text);
 
 	if (level < 0)
-		return usage("--probes takes auto, all or waits, not \"%s\"", text);
+		return options__refuse("--probes takes auto, all or waits, not \"%s\"", text);
 	options->level = (enum trace_level)level;
 	return -1;
 }
@@ -171,8 +196,23 @@ static int parse_stacks(struct options *options, const char *text)
 	int level = find_word(stacks, 4, text);
 
 	if (level < 0)
-		return usage("--stacks takes python, native, both or none, not \"%s\"", text);
+		return options__refuse("--stacks takes python, native, both or none, not \"%s\"", text);
 	options->stacks = (enum trace_stacks)level;
+	return -1;
+}
+
+static int parse_events(struct options *options, const char *text)
+{
+	static const char *const events[] = {
+		[TRACE_EVENTS_NONE] = "none",
+		[TRACE_EVENTS_CONTENDED] = "contended",
+		[TRACE_EVENTS_ALL] = "all",
+	};
+	int which = find_word(events, 3, text);
+
+	if (which < 0)
+		return options__refuse("--events takes contended, all or none, not \"%s\"", text);
+	options->events = (enum trace_events)which;
 	return -1;
 }
 
@@ -184,13 +224,23 @@ static int parse_flame_kind(struct options *options, const char *text)
 			return -1;
 		}
 	}
-	return usage("--flame-kind takes blame, wait or hold, not \"%s\"", text);
+	return options__refuse("--flame-kind takes blame, wait or hold, not \"%s\"", text);
 }
 
 static int parse_report(struct options *options, size_t format, const char *text)
 {
 	options->reports.of[format] = text ? text : "-";
-	return *options->reports.of[format] ? -1 : usage("--%s= needs a file's name", report_formats[format].option);
+	return *options->reports.of[format]
+		       ? -1
+		       : options__refuse("--%s= needs a file's name", report_formats[format].option);
+}
+
+static int set_recording(struct options *options, const char *option, const char *text)
+{
+	if (options->recording)
+		return options__refuse("one recording at a time, not %s and %s", options->recording, text);
+	options->recording = text;
+	return *text ? -1 : options__refuse("%s needs a file's name", option);
 }
 
 static int add_pid(struct options *options, const char *text)
@@ -198,12 +248,12 @@ static int add_pid(struct options *options, const char *text)
 	long number;
 
 	if (!parse_number(text, 1, INT_MAX, &number))
-		return usage("-p takes a process id, not \"%s\"", text);
+		return options__refuse("-p takes a process id, not \"%s\"", text);
 	for (size_t i = 0; i < options->pid_count; i++)
 		if (options->pids[i] == (pid_t)number)
 			return -1;
 	if (options->pid_count == OPTIONS_MAX_PIDS)
-		return usage("at most %d processes; --all traces every one", OPTIONS_MAX_PIDS);
+		return options__refuse("at most %d processes; --all traces every one", OPTIONS_MAX_PIDS);
 	options->pids[options->pid_count++] = (pid_t)number;
 	return -1;
 }
@@ -211,7 +261,7 @@ static int add_pid(struct options *options, const char *text)
 static int add_condition(struct options *options, const char *text)
 {
 	if (options->fail_if.count == CONDITIONS_MAX)
-		return usage("at most %d conditions; they can be joined with or", CONDITIONS_MAX);
+		return options__refuse("at most %d conditions; they can be joined with or", CONDITIONS_MAX);
 	options->fail_if.of[options->fail_if.count++] = text;
 	return -1;
 }
@@ -219,7 +269,7 @@ static int add_condition(struct options *options, const char *text)
 static int widen(struct options *options, enum trace_scope scope)
 {
 	if (options->scope != TRACE_GIVEN && options->scope != scope)
-		return usage("either --follow or --all, not both");
+		return options__refuse("either --follow or --all, not both");
 	options->scope = scope;
 	return -1;
 }
@@ -238,35 +288,52 @@ static int parse_option(struct options *options, int option, const char *text)
 		return widen(options, TRACE_CHILDREN);
 	case 'd':
 		if (!parse_real(text, 0.001, 1e7, &real))
-			return usage("-d takes seconds above 0, not \"%s\"", text);
+			return options__refuse("-d takes seconds above 0, not \"%s\"", text);
 		options->duration_ns = (uint64_t)(real * 1e9);
 		return -1;
 	case OPTION_PROBES:
 		return parse_probes(options, text);
+	case OPTION_EVENTS:
+		return parse_events(options, text);
 	case OPTION_FLAME_KIND:
 		return parse_flame_kind(options, text);
 	case OPTION_STACKS:
 		return parse_stacks(options, text);
 	case OPTION_DEPTH:
 		if (!parse_number(text, 1, OPTIONS_MAX_DEPTH, &number))
-			return usage("--depth takes a number from 1 to %d, not \"%s\"", OPTIONS_MAX_DEPTH, text);
+			return options__refuse("--depth takes a number from 1 to %d, not \"%s\"", OPTIONS_MAX_DEPTH,
+					       text);
 		options->depth = (uint32_t)number;
 		return -1;
 	case OPTION_MAX_THREADS:
 		if (!parse_number(text, 1, 65536, &number))
-			return usage("--max-threads takes a number from 1 to 65536, not \"%s\"", text);
+			return options__refuse("--max-threads takes a number from 1 to 65536, not \"%s\"", text);
 		options->max_threads = (uint32_t)number;
 		return -1;
 	case OPTION_BUDGET:
 		if (!parse_real(text, 0.01, 100, &options->budget_pct))
-			return usage("--budget takes a percentage from 0.01 to 100, not \"%s\"", text);
+			return options__refuse("--budget takes a percentage from 0.01 to 100, not \"%s\"", text);
 		return -1;
 	case OPTION_MAX_LOSS:
 		if (!parse_real(text, 0, 100, &options->max_loss_pct))
-			return usage("--max-loss takes a percentage from 0 to 100, not \"%s\"", text);
+			return options__refuse("--max-loss takes a percentage from 0 to 100, not \"%s\"", text);
 		return -1;
 	case OPTION_FAIL_IF:
 		return add_condition(options, text);
+	case OPTION_MAX_SIZE:
+		if (!parse_size(text, RECORDING_MIN_SIZE, &options->max_size))
+			return options__refuse("--max-size takes bytes, or 512K, 64M, 2G; %d at least, not \"%s\"",
+					       RECORDING_MIN_SIZE, text);
+		return -1;
+	case 'o':
+		if (options->subcommand != COMMAND_RECORD)
+			return options__refuse("-o is for giltrace record; --record=FILE records beside a report");
+		return set_recording(options, "-o", text);
+	case OPTION_RECORD:
+		if (options->subcommand != COMMAND_TRACE)
+			return options__refuse(
+				"--record=FILE records beside a live report; give -o to giltrace record");
+		return set_recording(options, "--record=", text);
 	case 'q':
 		options->quiet = true;
 		return -1;
@@ -285,89 +352,58 @@ static int parse_option(struct options *options, int option, const char *text)
 	}
 }
 
-/* Two reports in one file would be none. */
-static int check_files(const struct report_paths *paths)
+static enum subcommand find_subcommand(const char *word)
 {
-	for (size_t i = 0; i < REPORT_FORMATS; i++) {
-		for (size_t j = 0; j < i; j++) {
-			const char *a = paths->of[j], *b = paths->of[i];
+	static const char *const words[] = {
+		[COMMAND_TRACE] = "",
+		[COMMAND_RECORD] = "record",
+		[COMMAND_REPORT] = "report",
+		[COMMAND_DOCTOR] = "doctor",
+	};
+	int found = find_word(words, sizeof(words) / sizeof(*words), word);
 
-			if (!a || !b)
-				continue;
-			if (reports__is_stdout(a) && reports__is_stdout(b))
-				return usage("only one report can go to stdout, not --%s and --%s",
-					     report_formats[j].option, report_formats[i].option);
-			if (!strcmp(a, b) && strncmp(a, "/dev/", 5) != 0)
-				return usage("--%s and --%s cannot both go to %s", report_formats[j].option,
-					     report_formats[i].option, a);
-		}
-	}
-	return -1;
+	return found > 0 ? (enum subcommand)found : COMMAND_TRACE;
 }
 
-/* What was asked for cannot be known with what was asked for besides. */
-static int check_reports(const struct options *options)
+/* Options may stand on both sides of a recording's name; behind a command's name they are the command's. */
+static int parse_all(struct options *options, int argc, char **argv)
 {
-	for (size_t i = 0; i < REPORT_FORMATS; i++) {
-		const struct report_format *format = &report_formats[i];
+	struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1];
+	int option, status = -1;
 
-		if (!options->reports.of[i] || !format->of_stacks)
-			continue;
-		if (options->stacks == TRACE_STACKS_NONE)
-			return usage("--%s is made of stacks: not with --stacks=none", format->option);
-		if (options->flame_kind == FLAME_HOLD && options->level == TRACE_WAITS)
-			return usage("--flame-kind=hold needs --probes=all: with waits, holds are not seen");
+	list_options(list);
+	for (;;) {
+		while (status == -1 && (option = getopt_long(argc, argv, "+p:d:o:qv", list, NULL)) != -1)
+			status = parse_option(options, option, optarg);
+		if (status != -1 || options->subcommand != COMMAND_REPORT || optind >= argc)
+			return status;
+		status = set_recording(options, "report", argv[optind++]);
 	}
-	return check_files(&options->reports);
-}
-
-static int check(const struct options *options, int argc, char **argv)
-{
-	int status;
-
-	if (optind < argc && !options->command)
-		return usage("\"%s\" is not understood; a command to start stands after --", argv[optind]);
-	if (options->subcommand == COMMAND_DOCTOR) {
-		if (options->command || options->pid_count > 1 || options->scope != TRACE_GIVEN)
-			return usage("doctor takes one -p PID");
-		return -1;
-	}
-	if (options->scope == TRACE_EVERYTHING && (options->pid_count || options->command))
-		return usage("--all traces every process: no -p PID and no COMMAND with it");
-	if (options->pid_count && options->command)
-		return usage("either -p PID or -- COMMAND, not both");
-	if (!options->pid_count && !options->command && options->scope != TRACE_EVERYTHING)
-		return usage("which process? Give -p PID, -- COMMAND or --all");
-	if (options->budget_pct && options->level != TRACE_AUTO)
-		return usage("--budget is kept by --probes=auto only: give that too");
-	status = check_reports(options);
-	return status == -1 ? conditions__check(&options->fail_if, options->level, options->stacks) : status;
 }
 
 int options__parse(struct options *options, int argc, char **argv)
 {
-	struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1];
-	int option, status;
+	int status;
 
 	*options = (struct options){.level = TRACE_ALL,
 				    .max_loss_pct = -1,
+				    .events = TRACE_EVENTS_CONTENDED,
 				    .stacks = TRACE_STACKS_PYTHON,
 				    .depth = OPTIONS_MAX_DEPTH};
-	list_options(list);
-	if (argc > 1 && !strcmp(argv[1], "doctor")) {
-		options->subcommand = COMMAND_DOCTOR;
+	options->subcommand = argc > 1 ? find_subcommand(argv[1]) : COMMAND_TRACE;
+	if (options->subcommand != COMMAND_TRACE) {
 		argv[1] = argv[0]; /* getopt begins its messages with it */
 		argv++;
 		argc--;
 	}
-	while ((option = getopt_long(argc, argv, "+p:d:qv", list, NULL)) != -1) {
-		status = parse_option(options, option, optarg);
-		if (status != -1)
-			return status;
-	}
+	status = parse_all(options, argc, argv);
+	if (status != -1)
+		return status;
 	if (optind < argc && optind > 0 && !strcmp(argv[optind - 1], "--"))
 		options->command = argv + optind;
-	status = check(options, argc, argv);
+	if (optind < argc && !options->command)
+		return options__refuse("\"%s\" is not understood; a command to start stands after --", argv[optind]);
+	status = options__check(options);
 	if (!options->budget_pct)
 		options->budget_pct = DEFAULT_BUDGET_PCT;
 	return status;

@@ -22,7 +22,7 @@ enum exit_status {
 	STATUS_CONDITION = 6, /* a --fail-if held */
 };
 
-enum subcommand { COMMAND_TRACE, COMMAND_DOCTOR };
+enum subcommand { COMMAND_TRACE, COMMAND_RECORD, COMMAND_REPORT, COMMAND_DOCTOR };
 
 #define OPTIONS_MAX_PIDS  64
 #define OPTIONS_MAX_DEPTH 128
@@ -35,6 +35,9 @@ struct options {
 	char **command;       /* after "--", NULL-terminated, or NULL */
 	uint64_t duration_ns; /* 0: until it ends or is interrupted */
 	enum trace_level level;
+	enum trace_events events; /* single ones, in the recording */
+	const char *recording;    /* to be written, or to be reported; NULL: none */
+	uint64_t max_size;        /* of the recording, in bytes; 0: any */
 	struct report_paths reports;
 	enum flame_kind flame_kind;
 	enum trace_stacks stacks;
@@ -51,5 +54,11 @@ struct options {
  * after one line on stderr that says what is wrong.
  */
 int options__parse(struct options *options, int argc, char **argv);
+
+/*
+ * What reports were asked for that cannot be known from a trace with these stacks and at this level. -1 to go on, or
+ * STATUS_USAGE after one line.
+ */
+int options__check_reports(const struct options *options, enum trace_stacks stacks, enum trace_level level);
 
 #endif

@@ -9,6 +9,8 @@
 #include "tools/giltrace/formats.h"
 #include "user/report/output.h"
 
+struct options;
+
 /* Where the report of each format goes; NULL: it is not wanted. */
 struct report_paths {
 	const char *of[REPORT_FORMATS];
@@ -25,9 +27,11 @@ bool reports__is_stdout(const char *path);
 /* Opens what is wanted. 0, or -errno and in *failed the path. */
 int reports__open(const struct report_paths *paths, struct report_outputs *outputs, const char **failed);
 
-/* Writes all that is wanted, each whatever becomes of the others, and tells what failed. 0 or the first -errno. */
-int reports__write(const struct report_paths *paths, struct report_outputs *outputs, const struct trace *trace,
-		   enum flame_kind kind);
+/*
+ * All reports that the options ask for, the text among them unless it is not wanted or another has stdout. Tells what
+ * failed, and when more was lost than is allowed. Returns the status to exit with.
+ */
+int reports__all(const struct options *options, struct report_outputs *outputs, const struct trace *trace);
 
 /* Removes what was begun and not written. Idempotent. */
 void reports__abandon(struct report_outputs *outputs);

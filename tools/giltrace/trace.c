@@ -1,338 +1,83 @@
 /* SPDX-License-Identifier: MIT */
-/* giltrace -p PID and giltrace -- COMMAND: trace, then report. */
+/* giltrace -p PID, giltrace -- COMMAND: trace, then report. giltrace record: trace into a recording. */
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "tools/giltrace/commands.h"
-#include "user/capture/capture.h"
-#include "user/report/text.h"
-#include "user/target/launch.h"
-#include "user/target/plan.h"
-#include "user/target/process.h"
-#include "user/target/runtime.h"
+#include "tools/giltrace/record.h"
+#include "tools/giltrace/session.h"
+#include "user/recording/recorder.h"
+#include "user/trace/trace.h"
 
-#define WHY_SIZE 1024
-
-/* Of more processes, one link serves all: each takes tens of ms to remove. */
-#define MOST_FILTERED 4
-
-/* One run of the command, with all it holds; freed in one place. */
-struct session {
-	const struct options *options;
-	struct process *processes[OPTIONS_MAX_PIDS]; /* that were given, or started */
-	struct probe_plan *plans[OPTIONS_MAX_PIDS];  /* of each; NULL: it has no runtime, but may have children */
-	size_t process_count;
-	struct capture *capture;
-	struct launch *launch; /* of a command that we started */
-	struct trace *trace;
-	struct report_outputs outputs;
-	int signals; /* a signalfd: the first SIGINT or SIGTERM ends the trace */
-	char why[WHY_SIZE];
-};
-
-/* From here on SIGINT and SIGTERM come through a descriptor. */
-static int catch_signals(struct session *session)
+/* All files that will be written, so that a bad name is told before anything begins. */
+static int open_outputs(const struct options *options, struct report_outputs *outputs, struct record *record)
 {
-	sigset_t set;
+	const char *path = options->recording;
+	int err = record__open(record);
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	session->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return session->signals < 0 ? -errno : 0;
-}
-
-/* The first signal is used up: the next one ends giltrace as it ends any program. */
-static void release_signals(struct session *session)
-{
-	struct signalfd_siginfo info;
-	sigset_t set;
-
-	while (read(session->signals, &info, sizeof(info)) == sizeof(info))
-		;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
-static void swallow(int signal)
-{
-	(void)signal;
-}
-
-/*
- * While the command has no runtime yet there is nothing to report: the first SIGINT or SIGTERM is left to the command,
- * which may ignore it; the second one ends giltrace.
- */
-static void leave_signals_to_command(struct session *session)
-{
-	struct sigaction once = {.sa_handler = swallow, .sa_flags = SA_RESETHAND | SA_RESTART};
-
-	sigaction(SIGINT, &once, NULL);
-	sigaction(SIGTERM, &once, NULL);
-	release_signals(session);
-}
-
-static void take_signals_back(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-}
-
-static int open_capture(struct session *session)
-{
-	struct capture_options options = {
-		.level = session->options->level,
-		.budget = session->options->budget_pct / 100,
-		.scope = session->options->scope,
-		.started = session->options->command != NULL,
-		.unfiltered = session->options->pid_count > MOST_FILTERED,
-		.stacks = session->options->stacks,
-		.depth = session->options->depth,
-		.max_threads = session->options->max_threads,
-	};
-
-	for (size_t i = 0; i < session->process_count; i++)
-		options.threads += process__threads(session->processes[i]);
-	return capture__open(&options, &session->capture, session->why, WHY_SIZE);
-}
-
-/* Opens a process and puts it into the session, as yet without a plan. */
-static int add_process(struct session *session, pid_t pid)
-{
-	int err = process__open(pid, &session->processes[session->process_count]);
-
-	if (err == -ESRCH)
-		snprintf(session->why, WHY_SIZE, "there is no process %d", pid);
-	else if (err)
-		snprintf(session->why, WHY_SIZE, "process %d may not be looked at: %s; run giltrace with sudo", pid,
-			 strerror(-err));
-	else
-		session->process_count++;
-	return err;
-}
-
-/* The runtime of the process with this index. With --follow a process may do without: its children may have one. */
-static int make_plan(struct session *session, size_t index)
-{
-	struct probe_plan *plan = malloc(sizeof(*plan));
-	int err = plan ? runtime__plan(session->processes[index], plan, session->why, WHY_SIZE) : -ENOMEM;
-
-	if (!err) {
-		session->plans[index] = plan;
-		return 0;
-	}
-	free(plan);
-	return err == -ENOENT && session->options->scope == TRACE_CHILDREN ? 0 : err;
-}
-
-/* The kernel side is loaded first: that takes the most memory, and what the search for runtimes needs comes on top. */
-static int find_running(struct session *session)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < session->options->pid_count; i++)
-		err = add_process(session, session->options->pids[i]);
-	err = err ? err : open_capture(session);
-	for (size_t i = 0; !err && i < session->process_count; i++)
-		err = make_plan(session, i);
-	return err;
-}
-
-/*
- * The kernel side is loaded before the command starts, so that its runtime is held up only for the attaching. The first
- * process with a runtime may be a child of the command's.
- */
-static int find_started(struct session *session)
-{
-	struct probe_plan *plan = malloc(sizeof(*plan));
-	int err = plan ? open_capture(session) : -ENOMEM;
-
-	session->plans[0] = plan; /* freed with the session */
-	if (!err)
-		err = launch__start(session->options->command, &session->launch, session->why, WHY_SIZE);
-	if (err)
+	if (err == -EINVAL && options->max_size) {
+		complain("--max-size needs a file: %s is none that parts can be taken from", path);
 		return err;
-	leave_signals_to_command(session);
-	err = launch__find(session->launch, &session->processes[0], plan, session->why, WHY_SIZE);
-	take_signals_back();
-	if (err)
-		return err;
-	session->process_count = 1;
-	if (session->options->scope == TRACE_CHILDREN &&
-	    launch__pid(session->launch) != process__pid(session->processes[0]))
-		err = add_process(session, launch__pid(session->launch));
-	return err;
-}
-
-static int attach(struct session *session)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < session->process_count; i++)
-		err = session->plans[i] ? capture__attach(session->capture, session->processes[i], session->plans[i],
-							  session->why, WHY_SIZE)
-					: capture__watch(session->capture, session->processes[i]);
-	if (!err)
-		err = capture__attach_scope(session->capture);
-	return err < 0 ? err : 0;
-}
-
-static int prepare(struct session *session)
-{
-	const struct options *options = session->options;
-	const char *path;
-	int err;
-
-	err = reports__open(&options->reports, &session->outputs, &path);
-	if (err) {
-		snprintf(session->why, WHY_SIZE, "cannot write %s: %s", path, strerror(-err));
-		return -EIO;
 	}
-	session->trace = trace__new();
-	err = session->trace ? catch_signals(session) : -ENOMEM;
 	if (!err)
-		err = options->command ? find_started(session) : find_running(session);
-	if (!err)
-		err = attach(session);
-	if (!err)
-		err = capture__activate(session->capture);
+		err = reports__open(&options->reports, outputs, &path);
+	if (err)
+		complain("cannot write %s: %s", path, strerror(-err));
 	return err;
 }
 
-static void run(struct session *session)
+static enum trace_end run(struct session *session, struct record *record)
 {
-	static const enum trace_end ends[] = {
-		[CAPTURE_TIME] = TRACE_END_TIME,
-		[CAPTURE_STOPPED] = TRACE_END_TIME,
-		[CAPTURE_EXITED] = TRACE_END_EXITED,
-		[CAPTURE_EXECED] = TRACE_END_EXECED,
-	};
 	enum capture_end end;
 
-	if (session->launch)
-		launch__resume(session->launch);
-	if (session->options->verbose)
-		complain("tracing begins");
-	end = capture__run(session->capture, session->options->duration_ns, session->signals);
-	capture__stop(session->capture);
-	session->trace->end = ends[end];
-	release_signals(session);
+	session__begin(session);
+	record__begin(record);
+	while ((end = session__run(session, record->due_ns)) == CAPTURE_DUE)
+		record__go_on(record, session->capture);
+	return session__stop(session, end);
 }
 
-static int write_text(struct session *session)
+/* The rest of the trace, and the report. Returns the status. */
+static int finish(struct session *session, struct record *record, struct report_outputs *outputs, enum trace_end end)
 {
-	bool stdout_taken = false;
-	int err;
+	const struct options *options = session->options;
+	struct trace *trace = NULL;
+	int status = STATUS_OK, err = record__end(record, session->capture, end);
 
-	for (size_t i = 0; i < REPORT_FORMATS; i++)
-		if (session->options->reports.of[i])
-			stdout_taken |= reports__is_stdout(session->options->reports.of[i]);
-	if (session->options->quiet || stdout_taken)
-		return 0;
-	err = report__text(session->trace, stdout);
 	if (err)
-		complain("cannot write the report: %s", strerror(-err));
-	return err;
-}
-
-static double lost_pct(const struct trace *trace)
-{
-	const struct trace_lost *lost = &trace->lost;
-	double count = (double)(lost->events + lost->stacks + lost->threads + lost->probes + lost->gils + lost->pairs);
-
-	return count > 0 ? 100.0 * count / (count + (double)trace->probes.hits) : 0;
-}
-
-static int report(struct session *session)
-{
-	int err = capture__collect(session->capture, session->trace);
-	int files_err, text_err, status;
-
-	if (err) {
-		complain("cannot read the figures: %s", strerror(-err));
-		return STATUS_FAILURE;
-	}
-	capture__detach(session->capture);
-	err = capture__check(session->capture, session->trace, session->why, WHY_SIZE);
-	if (err) {
-		complain("%s", session->why);
 		return status_of(err);
+	capture__detach(session->capture);
+	if (options->subcommand == COMMAND_TRACE) {
+		err = recorder__trace(record->recorder, &trace);
+		if (err)
+			complain("cannot read the figures: %s", strerror(-err));
+		status = err ? STATUS_FAILURE : reports__all(options, outputs, trace);
+		trace__free(trace);
 	}
-	files_err = reports__write(&session->options->reports, &session->outputs, session->trace,
-				   session->options->flame_kind);
-	text_err = write_text(session);
-	status = conditions__ask(&session->options->fail_if, session->trace);
-	if (files_err || text_err)
-		return STATUS_FAILURE;
-	if (session->options->max_loss_pct >= 0 && lost_pct(session->trace) > session->options->max_loss_pct) {
-		complain("%.3g %% of the events were lost, more than --max-loss allows", lost_pct(session->trace));
-		return STATUS_LOSS;
-	}
-	return status;
-}
-
-static void free_session(struct session *session)
-{
-	reports__abandon(&session->outputs);
-	capture__free(session->capture);
-	launch__free(session->launch);
-	for (size_t i = 0; i < OPTIONS_MAX_PIDS; i++) {
-		process__close(session->processes[i]);
-		free(session->plans[i]);
-	}
-	trace__free(session->trace);
-	if (session->signals >= 0)
-		close(session->signals);
-}
-
-/*
- * Waits for the command, if there is one. Its status is ours, unless something went wrong here; then that is told, and
- * the command still runs to its end.
- */
-static int end_with_command(struct session *session, int err, int status)
-{
-	int command_status;
-
-	if (!session->launch)
-		return status;
-	launch__resume(session->launch);
-	command_status = launch__wait(session->launch);
-	return status == STATUS_OK || err == -ENOEXEC ? command_status : status;
+	return record__check(record) ? STATUS_FAILURE : status;
 }
 
 int command_trace(const struct options *options)
 {
+	static struct report_outputs outputs;
 	static struct session session = {.signals = -1};
+	struct record record = {.options = options};
 	int status, err;
 
 	session.options = options;
-	err = prepare(&session);
-	if (err) {
+	if (open_outputs(options, &outputs, &record)) {
+		status = STATUS_FAILURE;
+	} else if ((err = session__prepare(&session))) {
 		complain("%s", *session.why ? session.why : strerror(-err));
-		status = status_of(err);
 		capture__free(session.capture);
 		session.capture = NULL;
-		release_signals(&session);
+		status = session__end_with_command(&session, err, status_of(err));
 	} else {
-		run(&session);
-		status = report(&session);
+		status = finish(&session, &record, &outputs, run(&session, &record));
+		status = session__end_with_command(&session, 0, status);
 	}
-	status = end_with_command(&session, err, status);
-	free_session(&session);
+	reports__abandon(&outputs);
+	record__close(&record);
+	session__free(&session);
 	return status;
 }

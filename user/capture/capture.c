@@ -15,6 +15,7 @@
 #include "user/capture/capture_state.h"
 #include "user/capture/discovery.h"
 #include "user/capture/drain.h"
+#include "user/capture/event_log.h"
 #include "user/capture/files.h"
 #include "user/capture/governor.h"
 #include "user/capture/links.h"
@@ -248,6 +249,7 @@ static int load(struct capture *capture, const struct capture_options *options)
 	links__prepare(bpf, capture->multi);
 	size_maps(bpf, capture->slots, options->scope);
 	size_stacks(bpf, options);
+	event_log__size(capture, (int)options->events);
 	bpf->rodata->waits_alone = options->level != TRACE_ALL;
 	bpf->rodata->scope = (uint32_t)options->scope;
 	bpf_program__set_autoload(bpf->progs.on_sched_switch, options->level != TRACE_WAITS);
@@ -266,7 +268,7 @@ static int load(struct capture *capture, const struct capture_options *options)
 		return -errno;
 	capture->stack_ring =
 		ring_buffer__new(bpf_map__fd(bpf->maps.new_stacks), stack_table__take, capture->stacks, NULL);
-	return capture->stack_ring ? 0 : -errno;
+	return capture->stack_ring ? event_log__open(capture) : -errno;
 }
 
 int capture__open(const struct capture_options *options, struct capture **out, char *why, size_t why_size)
@@ -531,7 +533,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 }
 
 /* How long to wait: to the end, to the next look at a new program or at a lock, and a second at most. */
-static struct timespec time_to_wait(uint64_t end_ns, int next_look_ms, uint64_t next_watch_ns)
+static struct timespec time_to_wait(uint64_t end_ns, uint64_t due_ns, int next_look_ms, uint64_t next_watch_ns)
 {
 	uint64_t now = capture__now(), until = least(now + 1000000000, next_watch_ns), left;
 
@@ -539,6 +541,8 @@ static struct timespec time_to_wait(uint64_t end_ns, int next_look_ms, uint64_t 
 		until = least(until, now + (uint64_t)next_look_ms * 1000000);
 	if (end_ns)
 		until = least(until, end_ns);
+	if (due_ns)
+		until = least(until, due_ns);
 	left = until > now ? until - now : 0;
 	return (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
 }
@@ -598,13 +602,14 @@ static bool is_deserted(const struct capture *capture)
 	       bpf_map_get_next_key(bpf_map__fd(capture->bpf->maps.processes), NULL, &pid);
 }
 
-enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int stop_fd)
+enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, uint64_t due_ns, int stop_fd)
 {
 	uint64_t end_ns = duration_ns ? capture->start_ns + duration_ns : 0;
 	struct pollfd fds[] = {
 		{.fd = ring_buffer__epoll_fd(capture->ring), .events = POLLIN},
 		{.fd = ring_buffer__epoll_fd(capture->stack_ring), .events = POLLIN},
 		{.fd = stop_fd, .events = POLLIN},
+		{.fd = capture->event_ring ? ring_buffer__epoll_fd(capture->event_ring) : -1, .events = POLLIN},
 	};
 
 	for (size_t i = 0; i < capture->given_count; i++)
@@ -612,13 +617,14 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 	for (;;) {
 		int next_look_ms = discovery__go_on(capture->discovery, capture__now());
 		uint64_t next_watch_ns = lock_watch__look(capture->watch, capture__now());
-		struct timespec timeout = time_to_wait(end_ns, next_look_ms, next_watch_ns);
-		int ready = ppoll(fds, 3, &timeout, NULL);
+		struct timespec timeout = time_to_wait(end_ns, due_ns, next_look_ms, next_watch_ns);
+		int ready = ppoll(fds, 4, &timeout, NULL);
 		bool deserted = is_deserted(capture); /* who is not there any more has told what it had to */
 
 		watch_met_locks(capture, capture__now());
 		ring_buffer__consume(capture->ring);
 		ring_buffer__consume(capture->stack_ring);
+		event_log__take(capture);
 		if (capture->half_full) {
 			capture->half_full = false;
 			drain__all(capture);
@@ -630,6 +636,8 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int
 											  : CAPTURE_EXITED;
 		if (end_ns && capture__now() >= end_ns)
 			return CAPTURE_TIME;
+		if (due_ns && capture__now() >= due_ns)
+			return CAPTURE_DUE;
 	}
 }
 
@@ -666,6 +674,7 @@ void capture__free(struct capture *capture)
 	lock_watch__free(capture->watch);
 	ring_buffer__free(capture->ring);
 	ring_buffer__free(capture->stack_ring);
+	ring_buffer__free(capture->event_ring);
 	stack_table__free(capture->stacks);
 	giltrace_bpf__destroy(capture->bpf);
 	trace__free(capture->harvested);

@@ -2,9 +2,9 @@
 /*
  * A capture: the kernel side loaded, attached to a process, running, and read out into a trace.
  *
- * The order is open, attach, activate, run, stop, collect, free. Nothing counts before activate; free may come at any
- * point, detaches all that is attached, and leaves the traced process untouched. Errors are -errno; where a function
- * takes `why`, it gets one line for the user.
+ * The order is open, attach, activate, run, stop, collect, free; with collect, run any number of times before the stop.
+ * Nothing counts before activate; free may come at any point, detaches all that is attached, and leaves the traced
+ * process untouched. Errors are -errno; where a function takes `why`, it gets one line for the user.
  */
 #ifndef GILTRACE_CAPTURE_H
 #define GILTRACE_CAPTURE_H
@@ -24,14 +24,21 @@ struct capture_options {
 	double budget; /* with TRACE_AUTO: what tracing may cost, as a share of one CPU */
 	enum trace_scope scope;
 	enum trace_stacks stacks;
-	uint32_t depth;       /* Python frames of a stack that are read, 1 to PYTHON_DEPTH; 0: as many as can be */
-	bool started;         /* the given processes are held before their runtime's first step */
+	enum trace_events events; /* single ones that capture__collect() brings */
+	uint32_t depth;           /* Python frames of a stack that are read, 1 to PYTHON_DEPTH; 0: as many as can be */
+	bool started;             /* the given processes are held before their runtime's first step */
 	bool unfiltered;      /* let probes hit in every process that has the file: for many processes of one file */
 	uint32_t max_threads; /* slots for threads that live at the same time; 0: enough for processes with `threads` */
 	uint64_t threads;     /* how many the targets have now, for the size of the tables */
 };
 
-enum capture_end { CAPTURE_TIME, CAPTURE_STOPPED, CAPTURE_EXITED, CAPTURE_EXECED };
+enum capture_end {
+	CAPTURE_TIME,
+	CAPTURE_STOPPED,
+	CAPTURE_EXITED,
+	CAPTURE_EXECED,
+	CAPTURE_DUE, /* the trace goes on: it is time to collect */
+};
 
 /*
  * Loads the kernel side and measures what a probe hit costs. -EPERM: not privileged, or locked down; -ENOTSUP: the
@@ -60,11 +67,12 @@ int capture__attach_scope(struct capture *capture);
 int capture__activate(struct capture *capture);
 
 /*
- * Waits for `duration_ns` (0: without end), for `stop_fd` to become readable (-1: none), or until no traced process is
- * left (never with TRACE_EVERYTHING). Meanwhile takes in the figures of threads and processes that end, and puts probes
- * into runtimes that come. Says what ended it; CAPTURE_EXECED when the only process replaced its program.
+ * Waits until the trace has gone on for `duration_ns` (0: without end), for `stop_fd` to become readable (-1: none),
+ * until no traced process is left (never with TRACE_EVERYTHING), or until `due_ns` (CLOCK_MONOTONIC; 0: never).
+ * Meanwhile takes in the figures of threads and processes that end, and puts probes into runtimes that come. Says what
+ * ended it; CAPTURE_EXECED when the only process replaced its program.
  */
-enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, int stop_fd);
+enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, uint64_t due_ns, int stop_fd);
 
 /* Ends the trace: from here on no hit counts. Idempotent. */
 void capture__stop(struct capture *capture);
@@ -72,8 +80,21 @@ void capture__stop(struct capture *capture);
 /* Removes all probes. Idempotent. */
 void capture__detach(struct capture *capture);
 
-/* Reads all figures into the trace and finishes it. Once, after capture__stop. */
+/*
+ * Reads the figures into `trace`, an empty one: those of processes, locks and threads since the beginning of the trace;
+ * blame, release points, hogs, events and threads that ended, since the last call. While the trace goes on, what is
+ * read at the same moment may be some events apart; after capture__stop it is exact. The trace is for an encoder
+ * (encode.h): it is not finished, and its stacks are in capture__stacks(). 0 or -errno.
+ */
 int capture__collect(struct capture *capture, struct trace *trace);
+
+/* CPU time that reading the slots of all threads took the last time, in ns: what a collection costs when nothing new
+ * came.
+ */
+uint64_t capture__scan_ns(const struct capture *capture);
+
+/* The stacks that traces refer to; they keep their numbers. */
+const struct stacks *capture__stacks(const struct capture *capture);
 
 /*
  * Whether what was collected of a single process bears out a layout that was only guessed. 0; -ENOTSUP: it does not;

@@ -23,6 +23,7 @@ struct capture {
 	struct giltrace_bpf *bpf;
 	struct ring_buffer *ring;
 	struct ring_buffer *stack_ring; /* consumed after the other, which tells of new processes */
+	struct ring_buffer *event_ring; /* NULL: events are not wanted; consumed after both */
 	struct timer *timer;
 	struct governor *governor;
 	struct lock_watch *watch;
@@ -40,9 +41,14 @@ struct capture {
 	size_t given_count;
 	double cost_ns_per_hit;
 	uint64_t start_ns, stop_ns; /* 0: not yet */
+	uint64_t scan_ns;           /* see capture__scan_ns() */
+	uint64_t as_of_ns;          /* the moment of the figures that are collected */
 	bool half_full;             /* the maps that grow with the stacks */
 	uint32_t slots;
-	/* What was read while the trace runs: threads and processes that ended, blame, release points, hogs; stacks. */
+	/*
+	 * What was read while the trace runs: processes that ended, with their locks; stacks; and since figures were
+	 * collected last, threads that ended, blame, release points, hogs, events.
+	 */
 	struct trace *harvested;
 	uint64_t harvested_hits;
 	size_t compact_at; /* so much blame and so many release points: merge the equal ones */

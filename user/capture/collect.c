@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads the figures of the kernel side into a trace: those of threads that end while the capture runs, whose slots are
- * needed again, and all the others at the end.
+ * needed again, and all the others when they are collected.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "user/capture/capture_state.h"
@@ -118,13 +119,18 @@ static int add_pending(struct trace *trace, const struct trace_thread *into, con
 	return 0;
 }
 
+/* Whether a thread that is added to this trace comes no more: it is harvested, or the trace is over. */
+static bool is_final(const struct capture *capture, const struct trace *trace)
+{
+	return trace == capture->harvested || capture->stop_ns;
+}
+
 static int add_thread(struct capture *capture, struct trace *trace, const struct thread *thread)
 {
 	static struct lock lock; /* too large for the stack to be nice */
 	struct trace_thread *into = trace__add_thread(trace);
 	bool has_lock = read_lock(capture, thread, &lock);
 	const struct life *life = lives__get(&capture->lives, thread->tgid, thread->instance);
-	uint64_t now = capture->stop_ns ? capture->stop_ns : capture__now();
 
 	if (!into || !life)
 		return -ENOMEM;
@@ -132,17 +138,17 @@ static int add_thread(struct capture *capture, struct trace *trace, const struct
 	into->pid = thread->tgid;
 	into->tid = thread->tid;
 	into->gil = thread->lock;
-	into->ended = end_of(thread, life) != 0;
+	into->ended = is_final(capture, trace) && end_of(thread, life) != 0;
 	into->held_runnable_ns = thread->held_runnable_ns;
 	into->held_blocked_ns = thread->held_blocked_ns;
 	fill_name(into, thread);
 	fill_counts(&into->counts, thread);
 	fill_open(&into->open, thread, has_lock ? &lock : NULL, capture->bpf->bss->wait_window,
-		  into->ended ? end_of(thread, life) : now);
+		  end_of(thread, life) ? end_of(thread, life) : capture->as_of_ns);
 	if (distribution__add_histogram(&into->wait, &thread->wait) ||
 	    distribution__add_histogram(&into->hold, &thread->hold))
 		return -ENOMEM;
-	return add_pending(trace, into, thread);
+	return is_final(capture, trace) ? add_pending(trace, into, thread) : 0;
 }
 
 void capture__harvest_thread(struct capture *capture, uint32_t slot)
@@ -162,9 +168,18 @@ void capture__harvest_thread(struct capture *capture, uint32_t slot)
 		bpf_map_update_elem(bpf_map__fd(capture->bpf->maps.free_slots), NULL, &slot, BPF_ANY);
 }
 
+static uint64_t cpu_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static int collect_threads(struct capture *capture, struct trace *trace)
 {
 	static struct thread thread;
+	uint64_t began = cpu_time();
 	int err = 0;
 
 	for (uint32_t slot = 0; slot < capture->slots && !err; slot++) {
@@ -173,6 +188,7 @@ static int collect_threads(struct capture *capture, struct trace *trace)
 		trace->probes.hits += thread.hits;
 		err = add_thread(capture, trace, &thread);
 	}
+	capture->scan_ns = cpu_time() - began;
 	return err;
 }
 
@@ -204,7 +220,7 @@ static int describe_process(const struct capture *capture, struct trace_process 
 {
 	const struct life *life = &capture->lives.list[process->number];
 	const struct probe_plan *plan = files__plan(capture->files, life->file);
-	uint64_t end_ns = life->ended_ns ? life->ended_ns : capture->stop_ns ? capture->stop_ns : capture__now();
+	uint64_t end_ns = life->ended_ns ? life->ended_ns : capture->as_of_ns;
 
 	process->pid = life->pid;
 	process->pid_in_namespace = life->pid_in_namespace == life->pid ? 0 : life->pid_in_namespace;
@@ -331,7 +347,7 @@ static int collect_waiting_at_start(struct capture *capture, struct trace *trace
 	return 0;
 }
 
-/* Moves what was harvested on the way into the trace. */
+/* Takes what was harvested on the way into the trace; locks stay harvested, for they may be looked at still. */
 static int take_harvest(struct capture *capture, struct trace *trace)
 {
 	struct trace *harvested = capture->harvested;
@@ -342,7 +358,8 @@ static int take_harvest(struct capture *capture, struct trace *trace)
 	trace->lost.gils += harvested->lost.gils;
 	trace->lost.processes += harvested->lost.processes;
 	trace->lost.stacks += harvested->lost.stacks;
-	return trace__move(trace, harvested);
+	trace__move(trace, harvested);
+	return trace__copy_locks(trace, harvested);
 }
 
 /* How often the kernel skipped a probe's program, because one ran already on that CPU. */
@@ -405,7 +422,7 @@ static void fill_lost_and_cost(const struct capture *capture, struct trace *trac
 {
 	const uint64_t *lost = (const uint64_t *)capture->bpf->bss->lost;
 
-	trace->lost.events = lost[LOST_EVENTS];
+	trace->lost.events = lost[LOST_EVENTS] + capture->harvested->lost.events;
 	trace->lost.threads += lost[LOST_THREADS];
 	trace->lost.gils += lost[LOST_GILS];
 	trace->lost.pairs += lost[LOST_PAIRS];
@@ -414,9 +431,6 @@ static void fill_lost_and_cost(const struct capture *capture, struct trace *trac
 	trace->lost.probes = lost[LOST_SENSELESS] + skipped_hits(capture);
 	trace->children = capture->bpf->bss->forked;
 	trace->probes.cost_ns_per_hit = capture->cost_ns_per_hit;
-	if (capture->cost_ns_per_hit >= 0 && trace->duration_ns)
-		trace->probes.overhead_pct =
-			100.0 * (double)trace->probes.hits * capture->cost_ns_per_hit / (double)trace->duration_ns;
 }
 
 static uint64_t locks_of_file(const struct capture *capture, const struct trace *trace, uint32_t file)
@@ -429,7 +443,7 @@ static uint64_t locks_of_file(const struct capture *capture, const struct trace 
 }
 
 /* Of several processes, those whose runtime is not what it was guessed to be are left out. */
-static void leave_out_refuted(const struct capture *capture, struct trace *trace)
+static void mark_refuted(const struct capture *capture, struct trace *trace)
 {
 	uint64_t unlike, senseless;
 
@@ -438,9 +452,8 @@ static void leave_out_refuted(const struct capture *capture, struct trace *trace
 	for (uint32_t file = 0; file < files__count(capture->files); file++) {
 		if (!files__refuted(capture->files, file, locks_of_file(capture, trace, file), &unlike, &senseless))
 			continue;
-		for (size_t i = 0; i < capture->lives.count; i++)
-			if (capture->lives.list[i].file == file)
-				trace->lost.processes += trace__drop_process(trace, (uint32_t)i);
+		for (size_t i = 0; i < trace->process_count; i++)
+			trace->processes[i].refuted |= capture->lives.list[trace->processes[i].number].file == file;
 	}
 }
 
@@ -487,42 +500,15 @@ static int collect_looks(struct capture *capture, struct trace *trace)
 	return 0;
 }
 
-/* Whether a process's holds were seen in windows. */
-static bool has_windows(const struct capture *capture, uint32_t process)
-{
-	return process < capture->lives.count && files__has_windows(capture->files, capture->lives.list[process].file);
-}
-
-/* What was seen in windows stands for the time after the last one, too. */
-static void scale_holds(const struct capture *capture, struct trace *trace, double factor)
-{
-	for (size_t i = 0; i < trace->thread_count; i++)
-		if (has_windows(capture, trace->threads[i].process))
-			trace__scale_holds(&trace->threads[i], factor);
-	for (size_t i = 0; i < trace->point_count; i++)
-		if (has_windows(capture, trace->points[i].process))
-			trace__scale_releases(&trace->points[i], factor);
-	for (size_t i = 0; i < trace->gil_count; i++)
-		if (has_windows(capture, trace->gils[i].process))
-			distribution__scale(&trace->gils[i].handoff, factor);
-}
-
-static void scale_waits(const struct capture *capture, struct trace *trace, double factor)
-{
-	for (size_t i = 0; i < trace->thread_count; i++)
-		if (has_windows(capture, trace->threads[i].process))
-			trace__scale_waits(&trace->threads[i], factor);
-	for (size_t i = 0; i < trace->blame_count; i++)
-		if (has_windows(capture, trace->blame[i].process))
-			trace__scale_blame(&trace->blame[i], factor);
-	for (size_t i = 0; i < trace->gil_count; i++)
-		for (int k = 0; k < ATTEMPTS_BUCKETS && has_windows(capture, trace->gils[i].process); k++)
-			trace->gils[i].attempts[k] = (uint64_t)((double)trace->gils[i].attempts[k] * factor + 0.5);
-}
-
 static double error_pct(double error)
 {
 	return error < 0 ? 100 : fmin(100, 100 * error);
+}
+
+/* What was seen in windows stands for the time after the last one, too. */
+static double factor_for(double unseen_ns, double duration_ns)
+{
+	return duration_ns / fmax(duration_ns - unseen_ns, 0.02 * duration_ns);
 }
 
 /* What the governor did: how much of the time waits and holds were probed. */
@@ -543,18 +529,32 @@ static void fill_coverage(const struct capture *capture, struct trace *trace)
 		return;
 	probes->coverage_pct = fmin(99.99, 100 * (double)figures.probed_ns / duration);
 	probes->acquisitions_error_pct = error_pct(figures.acquisitions_error);
-	scale_holds(capture, trace, duration / fmax(duration - (double)figures.unseen_ns, 0.02 * duration));
+	trace->holds_factor = factor_for((double)figures.unseen_ns, duration);
+	for (size_t i = 0; i < trace->process_count; i++)
+		trace->processes[i].in_windows =
+			files__has_windows(capture->files, capture->lives.list[trace->processes[i].number].file);
 	if (!figures.waits_sampled)
 		return;
 	probes->waits_coverage_pct = fmax(0, fmin(99.99, 100 - 100 * (double)figures.waits_absent_ns / duration));
 	probes->waits_error_pct = error_pct(figures.waits_error);
-	scale_waits(capture, trace, duration / fmax(duration - (double)figures.waits_unseen_ns, 0.02 * duration));
+	trace->waits_factor = factor_for((double)figures.waits_unseen_ns, duration);
+}
+
+uint64_t capture__scan_ns(const struct capture *capture)
+{
+	return capture->scan_ns;
+}
+
+const struct stacks *capture__stacks(const struct capture *capture)
+{
+	return capture->harvested->stacks;
 }
 
 int capture__collect(struct capture *capture, struct trace *trace)
 {
 	int err;
 
+	capture->as_of_ns = capture->stop_ns ? capture->stop_ns : capture__now();
 	drain__all(capture);
 	capture__harvest_locks(capture);
 	fill_target(capture, trace);
@@ -562,13 +562,13 @@ int capture__collect(struct capture *capture, struct trace *trace)
 	trace->scope = capture->scope;
 	trace->stack_level = capture->stack_level;
 	trace->start_ns = capture->start_ns;
-	trace->duration_ns = capture->stop_ns - capture->start_ns;
+	trace->duration_ns = capture->as_of_ns - capture->start_ns;
 	err = take_harvest(capture, trace);
 	if (!err)
 		err = collect_threads(capture, trace);
 	if (!err)
 		err = collect_locks(capture, trace);
-	if (!err)
+	if (!err && capture->stop_ns)
 		err = collect_waiting_at_start(capture, trace);
 	if (!err)
 		err = collect_looks(capture, trace);
@@ -576,11 +576,11 @@ int capture__collect(struct capture *capture, struct trace *trace)
 		err = describe_processes(capture, trace);
 	if (err)
 		return err;
-	leave_out_refuted(capture, trace);
+	mark_refuted(capture, trace);
 	fill_coverage(capture, trace);
 	fill_quality(capture, trace);
 	fill_lost_and_cost(capture, trace);
-	return trace__finish(trace);
+	return 0;
 }
 
 int capture__check(const struct capture *capture, const struct trace *trace, char *why, size_t why_size)

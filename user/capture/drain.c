@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "user/capture/capture_state.h"
+#include "user/capture/event_log.h"
 #include "user/capture/stack_table.h"
 
 #define COMPACT_FIRST_AT 65536 /* blame and release points, until equal ones are merged for the first time */
@@ -108,6 +109,7 @@ void drain__all(struct capture *capture)
 		return; /* they stay where they are, and come with the next epoch */
 	ring_buffer__consume(capture->ring);
 	ring_buffer__consume(capture->stack_ring); /* what entries name was told before */
+	event_log__take(capture);
 	DRAIN(capture, pairs, struct pair_key, struct pair, now, add_pair, capture->harvested->lost.pairs);
 	DRAIN(capture, releases, struct release_key, struct release, now, add_release, capture->harvested->lost.stacks);
 	compact(capture);

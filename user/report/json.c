@@ -141,6 +141,7 @@ static json_t *gils(const struct trace *trace)
 	return list;
 }
 
+/* NULL: unknown. */
 static const char *end_name(enum trace_end end)
 {
 	switch (end) {
@@ -148,6 +149,8 @@ static const char *end_name(enum trace_end end)
 		return "exited";
 	case TRACE_END_EXECED:
 		return "execed";
+	case TRACE_END_UNKNOWN:
+		return NULL;
 	case TRACE_END_TIME:
 		break;
 	}
@@ -174,7 +177,7 @@ static json_t *processes(const struct trace *trace)
 		json_object_set_new(object, "design", json__text(process->design));
 		json_object_set_new(object, "start_ns", json__number(process->start_ns));
 		json_object_set_new(object, "duration_ns", json__number(process->duration_ns));
-		json_object_set_new(object, "ended_by", json_string(end_name(process->end)));
+		json_object_set_new(object, "ended_by", json__text(end_name(process->end)));
 		json_object_set_new(object, "from_start", json_boolean(process->from_start));
 		json_object_set_new(object, "gils", json__number(process->gils));
 		add_counts(object, &process->counts, all);
@@ -289,9 +292,10 @@ json_t *json__document(const struct trace *trace)
 	json_object_set_new(root, "schema", json_string("giltrace/1"));
 	json_object_set_new(root, "target", target(&trace->target));
 	json_object_set_new(root, "window",
-			    json_pack("{s:o, s:o, s:s, s:o, s:s}", "start_ns", json__number(trace->start_ns),
-				      "duration_ns", json__number(trace->duration_ns), "ended_by", end_name(trace->end),
-				      "children", json__number(trace->children), "scope", scope_name(trace->scope)));
+			    json_pack("{s:o, s:o, s:o, s:o, s:s}", "start_ns", json__number(trace->start_ns),
+				      "duration_ns", json__number(trace->duration_ns), "ended_by",
+				      json__text(end_name(trace->end)), "children", json__number(trace->children),
+				      "scope", scope_name(trace->scope)));
 	json_object_set_new(root, "probes",
 			    json_pack("{s:s, s:o, s:o, s:o, s:o}", "level", level_name(trace->level), "hits",
 				      json__number(trace->probes.hits), "cost_ns_per_hit",

@@ -59,6 +59,14 @@ int output__open(struct output *output, const char *path)
 	return output->stream ? 0 : -errno;
 }
 
+int output__publish(struct output *output)
+{
+	if (fflush(output->stream) || (output->beside[0] && rename(output->beside, output->path)))
+		return -errno;
+	output->beside[0] = '\0';
+	return 0;
+}
+
 int output__commit(struct output *output)
 {
 	FILE *stream = output->stream;

@@ -18,6 +18,9 @@ struct output {
  */
 int output__open(struct output *output, const char *path);
 
+/* Puts what is written so far under the name, and goes on writing to it. 0 or -errno. */
+int output__publish(struct output *output);
+
 /* Makes what was written last under the name. 0 or -errno: then nothing is under the name that was not before. */
 int output__commit(struct output *output);
 

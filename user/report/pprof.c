@@ -10,7 +10,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "user/report/protobuf.h"
+#include "user/protobuf/writer.h"
 #include "user/report/safe_text.h"
 #include "user/trace/trace.h"
 

@@ -18,6 +18,7 @@
 /* Above these mean numbers of waiters a process is called bound, or partly bound, by the lock. */
 #define BOUND        0.5
 #define PARTLY_BOUND 0.05
+#define BROKEN_OFF   "The recording breaks off here; what came after is not in it.\n"
 
 static const char *runtime_title(const struct trace_target *target)
 {
@@ -38,7 +39,9 @@ static void print_several(const struct trace *trace, FILE *out)
 
 	fprintf(out, "%zu processes with a GIL%s, traced for %s%s\n", trace->process_count, scopes[trace->scope],
 		format_time(time, trace->duration_ns), trace->level == TRACE_WAITS ? ", waits only" : "");
-	if (trace->end != TRACE_END_TIME)
+	if (trace->end == TRACE_END_UNKNOWN)
+		fprintf(out, BROKEN_OFF);
+	else if (trace->end != TRACE_END_TIME)
 		fprintf(out, "The last of them ended; that ended the trace.\n");
 	if (trace->scope == TRACE_GIVEN && trace->children)
 		fprintf(out, "They forked %" PRIu64 " child process%s, not traced: --follow does that.\n",
@@ -56,7 +59,9 @@ static void print_header(const struct trace *trace, FILE *out)
 		fprintf(out, ", in its namespace %" PRIu32, trace->target.pid_in_namespace);
 	fprintf(out, "), %s %s, traced for %s%s\n", runtime_title(&trace->target), trace->target.version,
 		format_time(time, trace->duration_ns), trace->level == TRACE_WAITS ? ", waits only" : "");
-	if (trace->end == TRACE_END_EXITED)
+	if (trace->end == TRACE_END_UNKNOWN)
+		fprintf(out, BROKEN_OFF);
+	else if (trace->end == TRACE_END_EXITED)
 		fprintf(out, "The process ended; that ended the trace.\n");
 	else if (trace->end == TRACE_END_EXECED)
 		fprintf(out, "The process replaced its program (exec); that ended the trace.\n");

@@ -32,6 +32,11 @@ static const char *program_of(const struct trace_process *process)
 	return base ? base + 1 : process->exe ? process->exe : "?";
 }
 
+static bool has_ended(const struct trace_process *process)
+{
+	return process->end == TRACE_END_EXITED || process->end == TRACE_END_EXECED;
+}
+
 /* "*": it ended or replaced its program; "<": it was there already when it was first probed. */
 static void print_process(const struct trace *trace, const struct trace_process *process, FILE *out)
 {
@@ -44,7 +49,7 @@ static void print_process(const struct trace *trace, const struct trace_process 
 		format_percent(held, duration > 0 ? (double)held_ns / duration : 0);
 	}
 	fprintf(out, "%7" PRIu32 "%c%c %s %-8.8s %7s %5s %8.2f %10s %9" PRIu64 "\n", process->pid,
-		process->end == TRACE_END_TIME ? ' ' : '*', process->from_start ? ' ' : '<',
+		has_ended(process) ? '*' : ' ', process->from_start ? ' ' : '<',
 		format_name_column(program, sizeof(program), program_of(process), 15), process->version,
 		format_rough_time(time, process->duration_ns), held,
 		duration > 0 ? (double)waited_ns(process) / duration : 0, acquired, process->counts.contended);
@@ -70,7 +75,7 @@ void text__processes(const struct trace *trace, FILE *out)
 		return;
 	for (size_t i = 0; i < trace->process_count; i++) {
 		sorted[i] = &trace->processes[i];
-		ended += sorted[i]->end != TRACE_END_TIME;
+		ended += has_ended(sorted[i]);
 		earlier += !sorted[i]->from_start;
 	}
 	qsort(sorted, trace->process_count, sizeof(*sorted), compare_waited);

@@ -70,7 +70,9 @@ int distribution__add_histogram(struct distribution *into, const struct histogra
 
 static uint64_t scaled(uint64_t value, double factor)
 {
-	return (uint64_t)((double)value * factor + 0.5);
+	double product = (double)value * factor + 0.5;
+
+	return product < 0x1p63 ? (uint64_t)product : INT64_MAX;
 }
 
 void distribution__scale(struct distribution *distribution, double factor)

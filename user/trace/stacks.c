@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/trace/hash_seed.h"
+
 /* Numbers found by what they name: open addressing, a power of two of places, at most half of them full. */
 struct index {
 	size_t size, used;
@@ -61,12 +63,12 @@ static uint64_t mix_text(uint64_t hash, const char *text)
 
 static uint64_t hash_frame(const struct trace_frame *frame)
 {
-	return mix_text(mix_text(mix(mix(0, frame->line), (uint64_t)frame->kind), frame->name), frame->file);
+	return mix_text(mix_text(mix(mix(hash_seed(), frame->line), (uint64_t)frame->kind), frame->name), frame->file);
 }
 
 static uint64_t hash_list(const uint32_t *frames, size_t count)
 {
-	uint64_t hash = count;
+	uint64_t hash = mix(hash_seed(), count);
 
 	for (size_t i = 0; i < count; i++)
 		hash = mix(hash, frames[i]);
@@ -83,10 +85,15 @@ static bool same_frame(const struct trace_frame *a, const struct trace_frame *b)
 	return a->line == b->line && a->kind == b->kind && same_text(a->name, b->name) && same_text(a->file, b->file);
 }
 
+/* NULL of a stack without frames: the list may be none yet. */
+static const uint32_t *frames_of(const struct stacks *stacks, const struct stack *stack)
+{
+	return stack->count ? stacks->list + stack->first : NULL;
+}
+
 static bool same_stack(const struct stacks *stacks, const struct stack *stack, const uint32_t *frames, size_t count)
 {
-	return stack->count == count &&
-	       (!count || !memcmp(stacks->list + stack->first, frames, count * sizeof(*frames)));
+	return stack->count == count && (!count || !memcmp(frames_of(stacks, stack), frames, count * sizeof(*frames)));
 }
 
 /* Doubles an index that would get more than half full; `hash` gives the hash of a number. */
@@ -123,7 +130,7 @@ static uint64_t hash_of_frame(const struct stacks *stacks, uint32_t number)
 
 static uint64_t hash_of_stack(const struct stacks *stacks, uint32_t number)
 {
-	return hash_list(stacks->list + stacks->stacks[number].first, stacks->stacks[number].count);
+	return hash_list(frames_of(stacks, &stacks->stacks[number]), stacks->stacks[number].count);
 }
 
 struct stacks *stacks__new(void)
@@ -242,7 +249,7 @@ const uint32_t *stacks__frames(const struct stacks *stacks, uint32_t stack, size
 		return NULL;
 	}
 	*count = stacks->stacks[stack].count;
-	return stacks->list + stacks->stacks[stack].first;
+	return frames_of(stacks, &stacks->stacks[stack]);
 }
 
 const struct trace_frame *stacks__frame(const struct stacks *stacks, uint32_t frame)

@@ -28,14 +28,18 @@ enum trace_stacks { TRACE_STACKS_NONE, TRACE_STACKS_PYTHON, TRACE_STACKS_NATIVE,
 
 #define TRACE_MAX_HOGS 1000
 
+/* Which single events are known: waits, with the holds that somebody waited for; or all. */
+enum trace_events { TRACE_EVENTS_NONE, TRACE_EVENTS_CONTENDED, TRACE_EVENTS_ALL };
+
 /* Whose locks are traced: those of the given processes, also of their descendants, or of every process. */
 enum trace_scope { TRACE_GIVEN, TRACE_CHILDREN, TRACE_EVERYTHING };
 
 /* How the target's part in the trace, or one process's, ended. */
 enum trace_end {
-	TRACE_END_TIME,   /* the time was over, or the user stopped it */
-	TRACE_END_EXITED, /* the process ended or was killed */
-	TRACE_END_EXECED, /* the process replaced its program */
+	TRACE_END_TIME,    /* the time was over, or the user stopped it */
+	TRACE_END_EXITED,  /* the process ended or was killed */
+	TRACE_END_EXECED,  /* the process replaced its program */
+	TRACE_END_UNKNOWN, /* the recording broke off */
 };
 
 struct trace_counts {
@@ -67,6 +71,8 @@ struct trace_process {
 	uint64_t start_ns, duration_ns;
 	enum trace_end end;
 	bool from_start; /* nothing before its first acquisition was missed: it began within the trace, probed */
+	bool in_windows; /* its holds were seen in windows: the trace's `holds_factor` and `waits_factor` are for it */
+	bool refuted;    /* its runtime was not what it had been guessed to be: it is left out */
 	/* Derived by trace__finish(): the sums over its locks. */
 	struct trace_counts counts;
 	struct trace_open open;
@@ -142,6 +148,22 @@ struct trace_hog {
 	uint64_t syscall_ns;              /* of blocked_ns, in that one */
 };
 
+enum trace_event_kind { TRACE_WAIT, TRACE_HOLD };
+
+/* One wait that ended with the lock, or one hold that ended: both began and ended within the trace. */
+struct trace_event {
+	enum trace_event_kind kind;
+	bool forced; /* a hold: it ended because somebody had asked */
+	uint32_t process, pid, tid;
+	uint64_t gil;
+	uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+	uint32_t stack;            /* of a wait: the holder's at its beginning; of a hold: at the release */
+	uint32_t waiter_stack;     /* of a wait */
+	uint32_t holder;           /* of a wait: who had the lock at its beginning; 0: unknown */
+	uint32_t failed;           /* of a wait: attempts that failed */
+	uint32_t waiters;          /* of a hold: the most that waited at the same time */
+};
+
 /* How well stacks could be read. */
 struct trace_stack_quality {
 	uint64_t walks;                        /* attempts to read a Python stack */
@@ -206,7 +228,7 @@ struct trace {
 	enum trace_stacks stack_level;
 	struct trace_stack_quality quality;
 	struct stacks *stacks; /* owned; never NULL */
-	size_t process_count, gil_count, thread_count, blame_count, point_count, hog_count;
+	size_t process_count, gil_count, thread_count, blame_count, point_count, hog_count, event_count;
 	struct trace_process *processes; /* at least one; those that have a lock */
 	struct trace_gil *gils;
 	struct trace_thread *threads;
@@ -214,6 +236,11 @@ struct trace {
 	struct trace_release_point *points;
 	struct trace_hog *hogs; /* the worst TRACE_MAX_HOGS of them */
 	uint64_t hogs_seen;
+	struct trace_event *events; /* where they were recorded and are wanted; about in the order of their ends */
+	double holds_factor;        /* what was seen of holds in windows stands for so many times as much, */
+	double waits_factor;        /* and of waits */
+	size_t word_count;
+	char **words;             /* owned: see trace__word() */
 	struct trace_total total; /* derived by trace__finish() */
 };
 
@@ -227,18 +254,14 @@ struct trace_gil *trace__add_gil(struct trace *trace);
 struct trace_thread *trace__add_thread(struct trace *trace);
 struct trace_blame *trace__add_blame(struct trace *trace);
 struct trace_release_point *trace__add_release_point(struct trace *trace);
+struct trace_event *trace__add_event(struct trace *trace);
 
 /* Keeps a hold if it is among the worst: those whose time from the drop request to the drop is the longest. 0, -ENOMEM.
  */
 int trace__add_hog(struct trace *trace, const struct trace_hog *hog);
 
-/* Lets what was seen of holds and releases stand for `factor` times as much, where they were seen part of the time. */
-void trace__scale_holds(struct trace_thread *thread, double factor);
-void trace__scale_releases(struct trace_release_point *point, double factor);
-
-/* The same for what was seen of waits. */
-void trace__scale_waits(struct trace_thread *thread, double factor);
-void trace__scale_blame(struct trace_blame *blame, double factor);
+/* The trace's own copy of a runtime's or design's name, each kept once; NULL without memory. */
+const char *trace__word(struct trace *trace, const char *word);
 
 /* Whether holds are known at all, exactly or by windows. */
 bool trace__knows_holds(const struct trace *trace);
@@ -247,22 +270,22 @@ bool trace__knows_holds(const struct trace *trace);
 bool trace__is_sampled(const struct trace *trace);
 
 /*
- * Moves the processes, locks, threads, blame, release points, hogs and stacks of another trace to this one, which has
- * no stacks yet. 0, or -ENOMEM with a part moved.
+ * Moves the threads, blame, release points, hogs and events of another trace to this one, which has none. Their stacks
+ * are the other's still.
  */
-int trace__move(struct trace *into, struct trace *from);
+void trace__move(struct trace *into, struct trace *from);
 
-/* Takes out all that is of one process. True when there was something. */
-bool trace__drop_process(struct trace *trace, uint32_t number);
+/* Copies the processes and locks of another trace. 0 or -ENOMEM. */
+int trace__copy_locks(struct trace *into, const struct trace *from);
 
 /* Merges blame of equal threads and stacks, and release points, where a trace is filled in again and again. */
 void trace__compact(struct trace *trace);
 
 /*
- * Merges blame of equal threads and stacks, and release points; sorts all (processes by number, locks by process,
- * interpreter and address, threads by lock, waited time and tid, blame by time, release points by the time of coming
- * back, hogs the worst first) and derives the locks' and processes' figures. Call it once, after the last element was
- * added. 0 or -ENOMEM.
+ * Leaves out what was refuted; lets what was seen in windows stand for all; merges blame of equal threads and stacks,
+ * and release points; sorts all (processes by number, locks by process, interpreter and address, threads by lock,
+ * waited time and tid, blame by time, release points by the time of coming back, hogs the worst first) and derives the
+ * locks' and processes' figures. Call it once, after the last element was added. 0 or -ENOMEM.
  */
 int trace__finish(struct trace *trace);
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The wire format of protocol buffers: see protobuf.h. */
-#include "user/report/protobuf.h"
+/* The wire format of protocol buffers: see writer.h. */
+#include "user/protobuf/writer.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum wire_type { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
 void bytes__free(struct bytes *bytes)
 {
@@ -53,10 +51,32 @@ void protobuf__varint(struct bytes *bytes, uint64_t value)
 	bytes__add(bytes, encoded, size);
 }
 
+uint64_t protobuf__zigzag(int64_t value)
+{
+	return (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
+}
+
 void protobuf__integer(struct bytes *bytes, uint32_t field, uint64_t value)
 {
 	protobuf__varint(bytes, (uint64_t)field << 3 | WIRE_VARINT);
 	protobuf__varint(bytes, value);
+}
+
+void protobuf__signed(struct bytes *bytes, uint32_t field, int64_t value)
+{
+	protobuf__integer(bytes, field, protobuf__zigzag(value));
+}
+
+void protobuf__double(struct bytes *bytes, uint32_t field, double value)
+{
+	unsigned char encoded[8];
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	for (size_t i = 0; i < sizeof(encoded); i++)
+		encoded[i] = (unsigned char)(bits >> 8 * i);
+	protobuf__varint(bytes, (uint64_t)field << 3 | WIRE_64);
+	bytes__add(bytes, encoded, sizeof(encoded));
 }
 
 void protobuf__bytes(struct bytes *bytes, uint32_t field, const void *data, size_t size)

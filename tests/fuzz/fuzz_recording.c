@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fuzz target: the reader of recordings over any bytes, and the reports of what it takes them for.
+ *
+ *   make fuzz-recording [FUZZ_RUNS=10000000]
+ *
+ * A checksum would keep the fuzzer out of all that lies behind it. So the input is a recording whose checksums are set
+ * right first, or, when it does not begin as one, the payload of a chunk; behind "EVNT", of one with events.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "user/recording/chunk.h"
+#include "user/recording/decode.h"
+#include "user/recording/reader.h"
+#include "user/report/json.h"
+#include "user/report/text.h"
+#include "user/trace/trace.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "quarantine_size_mb=4:malloc_context_size=4";
+}
+
+static void put_32(uint8_t *out, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		out[i] = (uint8_t)(value >> 8 * i);
+}
+
+static uint32_t get_32(const uint8_t *in)
+{
+	return (uint32_t)in[0] | (uint32_t)in[1] << 8 | (uint32_t)in[2] << 16 | (uint32_t)in[3] << 24;
+}
+
+static void set_checksums(uint8_t *file, size_t size)
+{
+	put_32(file + 12, (uint32_t)crc32(0, file, 12));
+	for (size_t at = RECORDING_HEADER_SIZE; size - at >= CHUNK_HEADER_SIZE;) {
+		size_t stored = get_32(file + at + 8), left = size - at - CHUNK_HEADER_SIZE;
+
+		if (stored > left)
+			break;
+		put_32(file + at + 16,
+		       (uint32_t)crc32(crc32(0, file + at, 16), file + at + CHUNK_HEADER_SIZE, (uInt)stored));
+		at += CHUNK_HEADER_SIZE + stored;
+	}
+}
+
+/* Whatever a recording says, its reports end and crash nothing. They take most of the time: one in so many is written.
+ */
+#define REPORTED 32
+
+static void report(const struct trace *trace)
+{
+	static FILE *nowhere;
+	static unsigned int count;
+
+	if (count++ % REPORTED)
+		return;
+	if (!nowhere)
+		nowhere = fopen("/dev/null", "w");
+	if (!nowhere || report__json(trace, nowhere) || report__text(trace, nowhere))
+		abort();
+}
+
+static void read_file(const uint8_t *data, size_t size)
+{
+	uint8_t *file = malloc(size);
+	struct trace *trace = NULL;
+	char why[256] = "";
+	bool whole;
+	FILE *in;
+	int err;
+
+	memcpy(file, data, size);
+	set_checksums(file, size);
+	in = fmemopen(file, size, "r");
+	err = recording__read(in, true, &trace, &whole, why, sizeof(why));
+	fclose(in);
+	free(file);
+	if (err > 0 || (!err) != (trace != NULL) || (err && (!*why || strchr(why, '\n'))))
+		abort();
+	if (trace)
+		report(trace);
+	trace__free(trace);
+}
+
+static void read_payload(const uint8_t *data, size_t size)
+{
+	struct decoder *decoder = decoder__new(true);
+	struct trace *trace = NULL;
+	int err = decoder__decode(decoder, data, size);
+
+	err = err ? err : decoder__finish(decoder, &trace);
+	if (err > 0 || (!err) != (trace != NULL))
+		abort();
+	if (trace)
+		report(trace);
+	trace__free(trace);
+	decoder__free(decoder);
+}
+
+/* Single events, behind a state with one stack. */
+static void read_events(const uint8_t *data, size_t size)
+{
+	static const uint8_t state[] = {0x08, 1,                     /* a segment begins */
+					0x12, 4, 0x10, 0, 0x18, 100, /* a window of 100 ns */
+					0x1a, 3, 0x0a, 1, 'f',       /* a frame */
+					0x22, 1, 0};                 /* a stack of it */
+	struct decoder *decoder = decoder__new(true);
+	struct trace *trace = NULL;
+	int err = decoder__decode(decoder, state, sizeof(state));
+
+	if (err)
+		abort();
+	err = decoder__decode_events(decoder, data, size);
+	err = err ? err : decoder__finish(decoder, &trace);
+	for (size_t i = 0; trace && i < trace->event_count; i++)
+		if (trace->events[i].stack > 1 || trace->events[i].start_ns > trace->events[i].end_ns)
+			abort();
+	trace__free(trace);
+	decoder__free(decoder);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size >= 4 && !memcmp(data, "EVNT", 4)) {
+		read_events(data + 4, size - 4);
+		return 0;
+	}
+	if (size >= RECORDING_HEADER_SIZE && !memcmp(data, RECORDING_MAGIC, 8))
+		read_file(data, size);
+	else
+		read_payload(data, size);
+	return 0;
+}
