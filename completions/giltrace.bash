@@ -17,11 +17,12 @@ _giltrace_option() {
 	--probes) mapfile -t COMPREPLY < <(compgen -W 'all auto waits' -- "$current") ;;
 	--stacks) mapfile -t COMPREPLY < <(compgen -W 'python native both none' -- "$current") ;;
 	--flame-kind) mapfile -t COMPREPLY < <(compgen -W 'blame wait hold' -- "$current") ;;
-	--json | --flame | --folded | --speedscope | --pprof)
+	--events) mapfile -t COMPREPLY < <(compgen -W 'contended all none' -- "$current") ;;
+	--json | -o | --output | --record | --flame | --folded | --speedscope | --pprof)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		;;
-	-d | --duration | --budget | --depth | --max-threads | --max-loss | --fail-if) ;; # nothing to offer
+	-d | --duration | --budget | --depth | --max-threads | --max-loss | --max-size | --fail-if) ;; # nothing to offer
 	*) return 1 ;;
 	esac
 }
@@ -40,8 +41,8 @@ _giltrace_command() {
 _giltrace() {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} at
 	local options='--pid= --all --follow --duration= --json --flame= --folded= --speedscope= --pprof= --flame-kind=
-		--stacks= --depth= --probes= --budget= --max-threads= --max-loss= --fail-if= --quiet --verbose --version
-		--help -p -d -q -v'
+		--stacks= --depth= --probes= --budget= --max-threads= --max-loss= --fail-if= --output= --max-size= --record= --events=
+		--quiet --verbose --version --help -p -d -o -q -v'
 
 	COMPREPLY=()
 	for ((at = 1; at < COMP_CWORD; at++)); do
@@ -61,8 +62,12 @@ _giltrace() {
 	_giltrace_option "$before" "$current" && return
 	if [[ ${COMP_WORDS[1]} == doctor ]] && ((COMP_CWORD > 1)); then
 		options='--pid= --verbose --help -p -v'
+	elif [[ ${COMP_WORDS[1]} == report && $current != -* ]] && ((COMP_CWORD > 1)); then
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
 	elif ((COMP_CWORD == 1)); then
-		options+=' doctor'
+		options+=' record report doctor'
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
 	[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null

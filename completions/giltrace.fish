@@ -28,6 +28,9 @@ set -l traces 'not __giltrace_in_command; and not __fish_seen_subcommand_from do
 complete -c giltrace -f -n $ours
 complete -c giltrace -n __giltrace_in_command -a '(__giltrace_command)'
 complete -c giltrace -n "$ours; and __fish_is_first_arg" -a doctor -d 'What this machine and this process allow'
+complete -c giltrace -n "$ours; and __fish_is_first_arg" -a record -d 'Trace into a recording'
+complete -c giltrace -n "$ours; and __fish_is_first_arg" -a report -d 'The report of a recording'
+complete -c giltrace -n "$ours; and __fish_seen_subcommand_from report" -F
 complete -c giltrace -n $ours -s p -l pid -x -a '(__giltrace_pids)' -d 'The process'
 complete -c giltrace -n $traces -l all -d 'Every process that has a GIL'
 complete -c giltrace -n $traces -l follow -d 'Also its children and theirs'
@@ -45,6 +48,10 @@ complete -c giltrace -n $traces -l budget -x -d 'What tracing may cost with auto
 complete -c giltrace -n $traces -l max-threads -x -d 'Room for threads'
 complete -c giltrace -n $traces -l max-loss -x -d 'Exit with 5 when more was lost, in %'
 complete -c giltrace -n $traces -l fail-if -x -d 'Exit with 6 when this holds'
+complete -c giltrace -n $traces -s o -l output -r -F -d 'With record: the recording'
+complete -c giltrace -n $traces -l max-size -x -d 'With record: never larger than this'
+complete -c giltrace -n $traces -l record -r -F -d 'A recording beside the report'
+complete -c giltrace -n $traces -l events -x -a 'contended all none' -d 'Single events in a recording'
 complete -c giltrace -n $traces -s q -l quiet -d 'No text report'
 complete -c giltrace -n $ours -s v -l verbose -d 'What the kernel says'
 complete -c giltrace -n $ours -l version -d 'Print the version'

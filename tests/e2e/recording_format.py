@@ -89,7 +89,7 @@ class Recording:
             self.frames, self.stacks = [], [()]
         elif field == 2:
             for number, part in fields(value):
-                self.window[number] = self.window.get(number, 0) + signed(part) if number >= 20 else part
+                self.window[number] = self.window.get(number, 0) + signed(part) if 20 <= number < 50 else part
         elif field == 3:
             self.frames.append(dict(fields(value)))
         elif field == 4:

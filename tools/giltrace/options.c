@@ -54,8 +54,8 @@ static const char help_end[] =
 	"      --version, --help\n"
 	"\n"
 	"A report is written beside its name and renamed when whole; a recording can be read while it\n"
-	"grows. - is stdout. Ctrl-C ends the trace and prints the report, a second one aborts. Exit\n"
-	"status: 0 ok, 1 failure, 2 usage, 3 no such process or it has no GIL, 4 permission, 5 more lost\n"
+	"grows. - is stdout. Ctrl-C ends the trace and prints the report, a second one aborts.\n"
+	"Exit status: 0 ok, 1 failure, 2 usage, 3 no such process or it has no GIL, 4 permission, 5 more lost\n"
 	"than --max-loss, 6 a --fail-if held.\n";
 
 enum {

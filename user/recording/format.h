@@ -66,7 +66,7 @@ enum window_field {
 	WINDOW_RUNTIME,
 	WINDOW_VERSION,
 	WINDOW_DESIGN,
-	/* From 20 on counters. */
+	/* From 20 on counters, and from 50 on other values. */
 	WINDOW_WAITS_COVERAGE = 50,
 	WINDOW_WAITS_ERROR,
 	WINDOW_WAITS_FACTOR,
