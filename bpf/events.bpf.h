@@ -210,13 +210,21 @@ static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __
 	return stack;
 }
 
+/* Whether the holder went to sleep after a look at it, elsewhere than in the runtime's own mutex. */
+static __always_inline bool fell_asleep(const struct lock *lock, __u64 looked_ns)
+{
+	__s32 syscall = lock->holder_syscall;
+
+	return syscall != NO_SYSCALL && syscall != FUTEX && lock->holder_asleep_ns > looked_ns;
+}
+
 /* Whether the thread looked at this holder only just now, before it woke up in vain. */
 static __always_inline bool is_fresh(const struct hit *hit, __u32 holder)
 {
 	const struct thread *thread = hit->thread;
 
 	return thread->waiting_since && thread->attempt_stack && thread->attempt_holder == holder &&
-	       hit->now - thread->attempt_since < FRESH_NS;
+	       hit->now - thread->attempt_since < FRESH_NS && !fell_asleep(hit->lock, thread->attempt_since);
 }
 
 /*
@@ -237,7 +245,9 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 			return;
 		thread->wait_window = wait_window;
 	}
-	if (looked && thread->taking_stack && hit->now < thread->taking_ns + SHORT_NS)
+	join_waiters(hit->lock, thread, hit->now); /* before the look: a holder that falls asleep now looks itself */
+	if (looked && thread->taking_stack && hit->now < thread->taking_ns + SHORT_NS &&
+	    !fell_asleep(hit->lock, thread->taking_ns))
 		stack = thread->taking_stack;
 	else if (is_fresh(hit, holder))
 		stack = thread->attempt_stack;
