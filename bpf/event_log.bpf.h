@@ -8,9 +8,8 @@
 
 const volatile __u32 logged_events = LOG_NOTHING; /* enum logged_events */
 
-#define LOG_WAKE_AT                                                                                      \
-	(1U << 18) /* bytes in the ring at which the user side is woken; it comes by itself now and then \
-		    */
+/* Bytes in the ring at which the user side is woken; it comes by itself now and then. */
+#define LOG_WAKE_AT (1U << 18)
 
 /* The size is set at load time. */
 struct {
@@ -27,21 +26,29 @@ static __always_inline void log_event(const struct event *event)
 		lose(LOST_EVENTS);
 }
 
+/* What both kinds have: of this thread, until now. */
+static __always_inline struct event event_until(__u64 now, enum event_kind kind, const struct thread *thread,
+						__u64 since)
+{
+	struct event event = {.kind = kind, .start_ns = since, .end_ns = now};
+
+	event.tgid = thread->tgid;
+	event.instance = thread->instance;
+	event.tid = thread->tid;
+	event.lock = thread->lock;
+	return event;
+}
+
 /* The thread waited, and has the lock from now on. One whose beginning was not seen is no event. */
 __attribute__((noinline)) int log_wait(__u64 address, __u32 slot, __u64 now)
 {
-	struct event event = {.kind = EVENT_WAIT};
 	struct thread *thread;
+	struct event event;
 	struct lock *lock;
 
 	if (!find_both(address, slot, &lock, &thread) || thread->wait_at_start)
 		return 0;
-	event.tgid = thread->tgid;
-	event.instance = thread->instance;
-	event.tid = thread->tid;
-	event.lock = address;
-	event.start_ns = thread->waiting_since;
-	event.end_ns = now;
+	event = event_until(now, EVENT_WAIT, thread, thread->waiting_since);
 	event.other = thread->first_holder;
 	event.stack = thread->first_stack;
 	event.waiter_stack = thread->waiter_stack;
@@ -53,20 +60,15 @@ __attribute__((noinline)) int log_wait(__u64 address, __u32 slot, __u64 now)
 /* The thread lets go of the lock, now. */
 __attribute__((noinline)) int log_hold(__u64 address, __u32 slot, __u64 now)
 {
-	struct event event = {.kind = EVENT_HOLD};
 	struct thread *thread;
+	struct event event;
 	struct lock *lock;
 
 	if (!find_both(address, slot, &lock, &thread))
 		return 0;
 	if (logged_events != LOG_ALL && !lock->most_waiters)
 		return 0;
-	event.tgid = thread->tgid;
-	event.instance = thread->instance;
-	event.tid = thread->tid;
-	event.lock = address;
-	event.start_ns = lock->acquired_ns;
-	event.end_ns = now;
+	event = event_until(now, EVENT_HOLD, thread, lock->acquired_ns);
 	event.other = lock->most_waiters;
 	event.stack = thread->release_stack;
 	event.forced = lock->requested_ns != 0;

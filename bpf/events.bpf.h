@@ -75,7 +75,7 @@ static __always_inline struct pair *find_pair(const struct pair_key *key)
 
 /*
  * Charges the waiter of this slot's time behind a holder. What finds no room with its stacks is charged without them.
- * Global, and of numbers only, so that the verifier sees it once; so are the two below.
+ * Global, and of numbers only, so that the verifier sees it once; so are the three below.
  */
 __attribute__((noinline)) int charge_pair(__u32 slot, __u64 stack, __u64 ns, __u64 wall_ns, __u64 holder_waits)
 {
@@ -110,39 +110,55 @@ __attribute__((noinline)) int charge_pair(__u32 slot, __u64 stack, __u64 ns, __u
 #define with_waits(holder, waits) ((__u64)(holder) << 32 | (waits))
 
 /*
+ * One of the looks at the holder in the sleep of this slot from `since` to `now`: the one before it counts until this.
+ * Returns how many of the `waits` are still to be told. (Apart, so that the verifier sees it once and not for each
+ * look.)
+ */
+__attribute__((noinline)) int charge_look(__u32 slot, __u64 since, __u64 now, __u32 i, __u32 waits)
+{
+	struct thread *thread = bpf_map_lookup_elem(&threads, &slot);
+	struct charge *left, part;
+	struct sample look;
+	struct lock *lock;
+	__u64 begin;
+
+	if (!thread || !find_both(thread->lock, slot, &lock, &thread))
+		return waits;
+	left = &thread->sleep;
+	if (!find_look(lock, lock->layout.lock_variable ? 0 : left->holder, since, i, &look, &begin))
+		return waits;
+	if (left->look_ns && look.stack == left->stack && look.tid == left->holder)
+		return waits;
+	if (left->look_ns) {
+		part = take_part(left, left->look_ns, begin, now);
+		charge_pair(slot, part.stack, part.ns, part.wall_ns, with_waits(part.holder, waits));
+		waits = 0;
+	}
+	left->look_ns = begin;
+	left->stack = look.stack;
+	left->holder = look.tid;
+	return waits;
+}
+
+/*
  * The sleep of this slot that came to an end at `now` is charged to what the holder ran meanwhile: each look at it
  * counts until the next, and all of them together for the time before the first too. A semaphore's waiter sleeps on
- * when the lock changes hands, so there the looks at any holder count.
+ * when the lock changes hands, so there the looks at any holder count. `waits` go to the first.
  */
 __attribute__((noinline)) int charge_sleep(__u64 address, __u32 slot, __u64 now, __u32 waits)
 {
-	__u64 since, begin = 0, next;
 	struct thread *thread;
-	struct sample look;
-	struct charge left;
 	struct lock *lock;
-	__u32 tid;
+	__u64 since;
 
 	if (!find_both(address, slot, &lock, &thread) || !thread->sleep.charged)
 		return 0;
-	left = thread->sleep;
-	since = now - left.ns;
-	tid = lock->layout.lock_variable ? 0 : left.holder;
-	for (__u32 i = 0; lock->next_sample && i < SAMPLES; i++) {
-		if (!find_look(lock, tid, since, i, &look, &next))
-			continue;
-		if (begin && look.stack == left.stack && look.tid == left.holder)
-			continue;
-		if (begin) {
-			struct charge part = take_part(&left, begin, next, now);
-
-			charge_pair(slot, part.stack, part.ns, part.wall_ns, with_waits(part.holder, 0));
-		}
-		begin = next;
-		left.stack = look.stack;
-		left.holder = look.tid;
-	}
-	charge_pair(slot, left.stack, left.ns, left.wall_ns, with_waits(left.holder, waits));
+	since = now - thread->sleep.ns;
+	for (__u32 i = 0; i < SAMPLES; i++)
+		if (lock->samples[(lock->next_sample + i) & (SAMPLES - 1)].seen_ns > since)
+			waits = charge_look(slot, since, now, i, waits);
+	charge_pair(slot, thread->sleep.stack, thread->sleep.ns, thread->sleep.wall_ns,
+		    with_waits(thread->sleep.holder, waits));
 	return 0;
 }
 

@@ -272,7 +272,6 @@ int on_timer(struct bpf_perf_event_data *ctx)
 
 		if (lock && lock->waiters && is_held_by(lock, key.address, tid, pointer)) {
 			__u64 stack = look_at_running_holder(ctx, lock, key.address, tgid, NO_SYSCALL);
-
 			__u64 now = bpf_ktime_get_ns();
 
 			if (stack)

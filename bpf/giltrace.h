@@ -22,6 +22,7 @@ enum wake { WAKE_UNKNOWN, WAKE_SIGNALLED, WAKE_TIMED_OUT };
 struct charge {
 	__u64 stack; /* of the holder, where no looks tell better; 0: unknown */
 	__u64 ns, wall_ns;
+	__u64 look_ns; /* from when on the holder had this stack, as a look tells; 0: none did yet */
 	__u32 holder;  /* 0: unknown */
 	__u32 charged; /* there is something to charge */
 };
@@ -330,7 +331,7 @@ struct event {
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 464 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 472 + 2 * sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct lock) == 504 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");

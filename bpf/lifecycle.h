@@ -127,6 +127,7 @@ HISTOGRAM_INLINE void end_sleep(struct lock *lock, struct thread *thread, __u64 
 	advance_wall(lock, now);
 	sleep->holder = thread->attempt_holder;
 	sleep->stack = stack_now ? stack_now : thread->attempt_stack;
+	sleep->look_ns = 0;
 	sleep->ns = now - thread->attempt_since;
 	sleep->wall_ns = lock->wall_ns - thread->attempt_wall;
 	thread->charged_ns += sleep->ns;

@@ -48,12 +48,12 @@ struct governor {
 	int stop_fd;
 	bool running;
 	pthread_t thread;
-	uint64_t began_ns, attach_ns;    /* attach_ns: what putting the probes back takes, about */
-	uint64_t closed_ns;              /* when the last window closed; 0: the probes stay */
-	double rate;                     /* ns of cost a ns of an open window, lately; */
-	double wait_rate;                /* that of waits, where they are probed */
-	bool wait_windows;               /* waits are probed in windows only, too */
-	unsigned int cheap, cheap_waits; /* windows in a row in which holds, and waits, cost little */
+	uint64_t began_ns, attach_ns; /* attach_ns: what putting the probes back takes, about */
+	uint64_t closed_ns;           /* when the last window closed; 0: the probes stay */
+	double rate;                  /* ns of cost a ns of an open window, lately; */
+	double wait_rate;             /* that of waits, where they are probed */
+	bool wait_windows;            /* waits are probed in windows only, too */
+	unsigned int cheap_waits;     /* windows in a row in which waits cost little */
 	struct governor_figures figures;
 	struct spread acquisitions, waits;
 };
@@ -330,14 +330,15 @@ static bool open_window(struct governor *governor)
 /* Windows, until they have cost little for a while. False: the governor is to stop. */
 static bool open_windows(struct governor *governor)
 {
+	unsigned int cheap = 0; /* windows in a row that cost little */
+
 	governor->figures.sampled = true;
-	governor->cheap = 0;
 	if (!close_window(governor, capture__now()))
 		return false;
-	while (governor->cheap < CHEAP_WINDOWS) {
+	while (cheap < CHEAP_WINDOWS) {
 		if (!open_window(governor))
 			return false;
-		governor->cheap = governor->rate < CHEAP * governor->budget ? governor->cheap + 1 : 0;
+		cheap = governor->rate < CHEAP * governor->budget ? cheap + 1 : 0;
 	}
 	if (governor->wait_windows)
 		keep_waits(governor);
