@@ -48,6 +48,7 @@ struct governor {
 	int stop_fd;
 	bool running;
 	pthread_t thread;
+	pthread_mutex_t mutex; /* held by the thread but while it waits: what follows fits together then */
 	uint64_t began_ns, attach_ns; /* attach_ns: what putting the probes back takes, about */
 	uint64_t closed_ns;           /* when the last window closed; 0: the probes stay */
 	double rate;                  /* ns of cost a ns of an open window, lately; */
@@ -94,13 +95,17 @@ static double paid_for_waits(const struct governor *governor, const struct meter
 }
 
 /* False when the governor is to stop. */
-static bool wait_until(const struct governor *governor, uint64_t when)
+static bool wait_until(struct governor *governor, uint64_t when)
 {
 	struct pollfd stop = {.fd = governor->stop_fd, .events = POLLIN};
 	uint64_t now = capture__now(), left = when > now ? when - now : 0;
 	struct timespec timeout = {.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
+	bool going_on;
 
-	return ppoll(&stop, 1, &timeout, NULL) == 0;
+	pthread_mutex_unlock(&governor->mutex);
+	going_on = ppoll(&stop, 1, &timeout, NULL) == 0;
+	pthread_mutex_lock(&governor->mutex);
+	return going_on;
 }
 
 static double random_share(void)
@@ -352,8 +357,10 @@ static void *govern(void *argument)
 {
 	struct governor *governor = argument;
 
+	pthread_mutex_lock(&governor->mutex);
 	while (stay(governor) && open_windows(governor))
 		;
+	pthread_mutex_unlock(&governor->mutex);
 	return NULL;
 }
 
@@ -367,6 +374,7 @@ int governor__start(struct capture *capture, double budget, struct governor **ou
 	governor->capture = capture;
 	governor->budget = budget;
 	governor->began_ns = capture->start_ns;
+	pthread_mutex_init(&governor->mutex, NULL);
 	governor->stop_fd = eventfd(0, EFD_CLOEXEC);
 	err = governor->stop_fd < 0 ? errno : pthread_create(&governor->thread, NULL, govern, governor);
 	if (err) {
@@ -398,11 +406,13 @@ void governor__stop(struct governor *governor, uint64_t stop_ns)
 		governor->figures.waits_absent_ns += stop_ns - governor->closed_ns;
 }
 
-void governor__figures(const struct governor *governor, struct governor_figures *out)
+void governor__figures(struct governor *governor, struct governor_figures *out)
 {
+	pthread_mutex_lock(&governor->mutex);
 	*out = governor->figures;
 	out->acquisitions_error = error_of(&governor->acquisitions);
 	out->waits_error = error_of(&governor->waits);
+	pthread_mutex_unlock(&governor->mutex);
 }
 
 void governor__free(struct governor *governor)
@@ -412,5 +422,6 @@ void governor__free(struct governor *governor)
 	governor__stop(governor, 0);
 	if (governor->stop_fd >= 0)
 		close(governor->stop_fd);
+	pthread_mutex_destroy(&governor->mutex);
 	free(governor);
 }

@@ -37,8 +37,8 @@ void governor__ask(struct governor *governor);
 /* Waits for the thread's end, for some 10 ms; the trace ended at `stop_ns`. Idempotent; NULL does nothing. */
 void governor__stop(struct governor *governor, uint64_t stop_ns);
 
-/* What it did, until it was stopped. */
-void governor__figures(const struct governor *governor, struct governor_figures *out);
+/* What it did so far, or until it was stopped; may wait some 10 ms for it. */
+void governor__figures(struct governor *governor, struct governor_figures *out);
 
 void governor__free(struct governor *governor); /* stops; takes NULL */
 

@@ -64,6 +64,6 @@ const char *text__place(char out[TEXT_PLACE_SIZE], const struct trace_frame *fra
 			       : 1;
 	}
 	format_cut(name, room, "~");
-	snprintf(out, TEXT_PLACE_SIZE, "%s%s", name, source);
+	snprintf(out, TEXT_PLACE_SIZE, "%.*s%s", (int)(TEXT_PLACE_SIZE - sizeof(source)), name, source);
 	return out;
 }
