@@ -15,10 +15,13 @@ static int write_json(const struct trace *trace, enum flame_kind kind, FILE *out
 }
 
 const struct report_format report_formats[REPORT_FORMATS] = {
-	{"json", "[=FILE]", "a report in JSON to FILE, or to stdout instead of the text", true, false, write_json},
-	{"flame", "=FILE.svg", "an interactive flame graph", false, true, report__flame},
-	{"folded", "=FILE", "folded stacks and nanoseconds, for other flame graph tools", false, true, report__folded},
-	{"speedscope", "=FILE", "blame, wait and hold for speedscope, in one file", false, true, report__speedscope},
+	{"json", "[=FILE]", "a report in JSON to FILE, or to stdout instead of the text", true, false, WITHOUT_EVENTS,
+	 write_json},
+	{"flame", "=FILE.svg", "an interactive flame graph", false, true, WITHOUT_EVENTS, report__flame},
+	{"folded", "=FILE", "folded stacks and nanoseconds, for other flame graph tools", false, true, WITHOUT_EVENTS,
+	 report__folded},
+	{"speedscope", "=FILE", "blame, wait and hold for speedscope, in one file", false, true, WITHOUT_EVENTS,
+	 report__speedscope},
 	{"pprof", "=FILE", "a profile for pprof: blame as Go's mutex profile, wait as its block one", false, true,
-	 report__pprof},
+	 WITHOUT_EVENTS, report__pprof},
 };

@@ -56,9 +56,9 @@ struct options {
 int options__parse(struct options *options, int argc, char **argv);
 
 /*
- * What reports were asked for that cannot be known from a trace with these stacks and at this level. -1 to go on, or
- * STATUS_USAGE after one line.
+ * What reports were asked for that cannot be known from what was captured. -1 to go on, or STATUS_USAGE after one line.
  */
-int options__check_reports(const struct options *options, enum trace_stacks stacks, enum trace_level level);
+int options__check_reports(const struct options *options, enum trace_stacks stacks, enum trace_level level,
+			   enum trace_events events);
 
 #endif

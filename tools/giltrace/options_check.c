@@ -38,12 +38,17 @@ static int check_files(const struct report_paths *paths)
 	return -1;
 }
 
-int options__check_reports(const struct options *options, enum trace_stacks stacks, enum trace_level level)
+int options__check_reports(const struct options *options, enum trace_stacks stacks, enum trace_level level,
+			   enum trace_events events)
 {
 	for (size_t i = 0; i < REPORT_FORMATS; i++) {
 		const struct report_format *format = &report_formats[i];
 
-		if (!options->reports.of[i] || !format->of_stacks)
+		if (!options->reports.of[i])
+			continue;
+		if (format->events == MADE_OF_EVENTS && events == TRACE_EVENTS_NONE)
+			return options__refuse("--%s is made of events: not with --events=none", format->option);
+		if (!format->of_stacks)
 			continue;
 		if (stacks == TRACE_STACKS_NONE)
 			return options__refuse("--%s is made of stacks: not with --stacks=none", format->option);
@@ -104,7 +109,7 @@ static int check_record(const struct options *options)
 static int check_live(const struct options *options)
 {
 	const char *path = options->recording;
-	int status = options__check_reports(options, options->stacks, options->level);
+	int status = options__check_reports(options, options->stacks, options->level, options->events);
 
 	if (options->max_size)
 		return options__refuse("--max-size is for giltrace record");

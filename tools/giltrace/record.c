@@ -38,6 +38,7 @@ int record__open(struct record *record)
 		.path = options->recording,
 		.max_size = options->max_size,
 		.report = options->subcommand == COMMAND_TRACE,
+		.events = reports__want_events(&options->reports),
 	};
 
 	return recorder__open(&wanted, &record->recorder);

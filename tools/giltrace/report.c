@@ -11,15 +11,16 @@
 #define WHY_SIZE 256
 
 /* Returns the trace, or NULL after one line. */
-static struct trace *read_recording(const char *path, bool *whole)
+static struct trace *read_recording(const struct options *options, bool *whole)
 {
+	const char *path = options->recording;
 	FILE *in = strcmp(path, "-") ? fopen(path, "re") : stdin;
 	struct trace *trace = NULL;
 	char why[WHY_SIZE];
 
 	if (!in)
 		complain("cannot read %s: %s", path, strerror(errno));
-	else if (recording__read(in, false, &trace, whole, why, sizeof(why)))
+	else if (recording__read(in, reports__want_events(&options->reports), &trace, whole, why, sizeof(why)))
 		complain("%s %s", path, why);
 	if (in && in != stdin)
 		fclose(in);
@@ -34,10 +35,10 @@ int command_report(const struct options *options)
 	bool whole = false;
 	int status, err;
 
-	trace = read_recording(options->recording, &whole);
+	trace = read_recording(options, &whole);
 	if (!trace)
 		return STATUS_FAILURE;
-	status = options__check_reports(options, trace->stack_level, trace->level);
+	status = options__check_reports(options, trace->stack_level, trace->level, trace->event_level);
 	err = status == -1 ? reports__open(&options->reports, &outputs, &failed) : 0;
 	if (err) {
 		complain("cannot write %s: %s", failed, strerror(-err));

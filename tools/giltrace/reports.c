@@ -14,6 +14,14 @@ bool reports__is_stdout(const char *path)
 	       !strcmp(path, "/proc/self/fd/1");
 }
 
+bool reports__want_events(const struct report_paths *paths)
+{
+	for (size_t i = 0; i < REPORT_FORMATS; i++)
+		if (paths->of[i] && report_formats[i].events != WITHOUT_EVENTS)
+			return true;
+	return false;
+}
+
 int reports__open(const struct report_paths *paths, struct report_outputs *outputs, const char **failed)
 {
 	int err = 0;

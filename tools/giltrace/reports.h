@@ -24,6 +24,9 @@ struct report_outputs {
 /* Whether this name is that of stdout. */
 bool reports__is_stdout(const char *path);
 
+/* Whether one of them shows single events. */
+bool reports__want_events(const struct report_paths *paths);
+
 /* Opens what is wanted. 0, or -errno and in *failed the path. */
 int reports__open(const struct report_paths *paths, struct report_outputs *outputs, const char **failed);
 

@@ -79,6 +79,7 @@ static void take_signals_back(void)
 
 static int open_capture(struct session *session)
 {
+	bool is_recorded = session->options->recording || reports__want_events(&session->options->reports);
 	struct capture_options options = {
 		.level = session->options->level,
 		.budget = session->options->budget_pct / 100,
@@ -86,7 +87,7 @@ static int open_capture(struct session *session)
 		.started = session->options->command != NULL,
 		.unfiltered = session->options->pid_count > MOST_FILTERED,
 		.stacks = session->options->stacks,
-		.events = session->options->recording ? session->options->events : TRACE_EVENTS_NONE,
+		.events = is_recorded ? session->options->events : TRACE_EVENTS_NONE,
 		.depth = session->options->depth,
 		.max_threads = session->options->max_threads,
 	};

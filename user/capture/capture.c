@@ -286,6 +286,7 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 	capture->multi = links__multi_supported();
 	capture->slots = slots_for(options);
 	capture->stack_level = options->stacks;
+	capture->event_level = options->events;
 	capture->harvested = trace__new();
 	capture->stacks = capture->harvested ? stack_table__new(capture) : NULL;
 	capture->watch = lock_watch__new();

@@ -37,6 +37,7 @@ struct capture {
 	enum trace_level level;
 	enum trace_scope scope;
 	enum trace_stacks stack_level;
+	enum trace_events event_level;
 	struct given_process *given;
 	size_t given_count;
 	double cost_ns_per_hit;

@@ -561,6 +561,7 @@ int capture__collect(struct capture *capture, struct trace *trace)
 	trace->level = capture->level;
 	trace->scope = capture->scope;
 	trace->stack_level = capture->stack_level;
+	trace->event_level = capture->event_level;
 	trace->start_ns = capture->start_ns;
 	trace->duration_ns = capture->as_of_ns - capture->start_ns;
 	err = take_harvest(capture, trace);

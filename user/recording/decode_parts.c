@@ -262,6 +262,10 @@ static int decode_choice(struct trace *trace, const struct protobuf_field *field
 		err = decode_enum(field, TRACE_EVERYTHING, &value);
 		trace->scope = (enum trace_scope)value;
 		return err;
+	case WINDOW_EVENTS:
+		err = decode_enum(field, TRACE_EVENTS_ALL, &value);
+		trace->event_level = (enum trace_events)value;
+		return err;
 	default:
 		err = decode_enum(field, TRACE_STACKS_BOTH, &value);
 		trace->stack_level = (enum trace_stacks)value;
@@ -277,6 +281,7 @@ int decode__window_field(struct trace *trace, const struct protobuf_field *field
 	case WINDOW_LEVEL:
 	case WINDOW_SCOPE:
 	case WINDOW_STACKS:
+	case WINDOW_EVENTS:
 		return decode_choice(trace, field);
 	case WINDOW_END:
 		return decode_end(field, &trace->end);

@@ -145,6 +145,7 @@ void encode__window(struct bytes *into, const struct trace *now, const struct tr
 		protobuf__integer(into, WINDOW_LEVEL, (uint64_t)now->level);
 		protobuf__integer(into, WINDOW_SCOPE, (uint64_t)now->scope);
 		protobuf__integer(into, WINDOW_STACKS, (uint64_t)now->stack_level);
+		protobuf__integer(into, WINDOW_EVENTS, (uint64_t)now->event_level);
 	}
 	protobuf__integer(into, WINDOW_FROM, before->duration_ns);
 	protobuf__integer(into, WINDOW_TO, now->duration_ns);

@@ -32,7 +32,7 @@ int recorder__open(const struct recorder_options *options, struct recorder **out
 		return -ENOMEM;
 	recorder->segment_begins = true;
 	recorder->encoder = encoder__new();
-	recorder->decoder = options->report ? decoder__new(false) : NULL;
+	recorder->decoder = options->report ? decoder__new(options->events) : NULL;
 	if (!recorder->encoder || (options->report && !recorder->decoder))
 		err = -ENOMEM;
 	if (!err && options->path)
@@ -100,6 +100,8 @@ int recorder__add(struct recorder *recorder, struct trace *now, const struct sta
 	err = encoder__encode(recorder->encoder, now, stacks, last, &recorder->payload, &recorder->events);
 	if (!err && recorder->decoder)
 		err = decoder__decode(recorder->decoder, recorder->payload.data, recorder->payload.size);
+	if (!err && recorder->decoder && recorder->events.size)
+		err = decoder__decode_events(recorder->decoder, recorder->events.data, recorder->events.size);
 	if (!err && recorder->file)
 		err = write_payload(recorder, until_ns);
 	return err;

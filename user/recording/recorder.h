@@ -16,7 +16,8 @@ struct trace;
 struct recorder_options {
 	const char *path;  /* NULL: no file */
 	uint64_t max_size; /* bytes; 0: any */
-	bool report;       /* a trace is wanted at the end */
+	bool report;       /* a trace is wanted at the end, */
+	bool events;       /* with single events */
 };
 
 /* 0 or -errno; -EINVAL: a greatest size of what is no regular file. */

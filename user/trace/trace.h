@@ -226,6 +226,7 @@ struct trace {
 	struct trace_probes probes;
 	struct trace_lost lost;
 	enum trace_stacks stack_level;
+	enum trace_events event_level; /* which `events` were captured; they are here if they were wanted */
 	struct trace_stack_quality quality;
 	struct stacks *stacks; /* owned; never NULL */
 	size_t process_count, gil_count, thread_count, blame_count, point_count, hog_count, event_count;
