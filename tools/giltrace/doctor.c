@@ -53,6 +53,9 @@ static int check_machine(void)
 			    capture__cost_ns_per_hit(capture) < 0
 				    ? "could not be measured: no uprobes?"
 				    : format_time(cost, (uint64_t)capture__cost_ns_per_hit(capture)));
+		if (capture__cold_cost_ns_per_hit(capture) >= 0)
+			print_check("with cold caches",
+				    format_time(cost, (uint64_t)capture__cold_cost_ns_per_hit(capture)));
 	}
 	capture__free(capture);
 	return err;

@@ -61,7 +61,12 @@ bool capture__has_uprobe_multi(void)
 
 double capture__cost_ns_per_hit(const struct capture *capture)
 {
-	return capture->cost_ns_per_hit;
+	return capture->price.hit_ns;
+}
+
+double capture__cold_cost_ns_per_hit(const struct capture *capture)
+{
+	return capture->price.hit_ns < 0 ? -1 : capture->price.cold_hit_ns;
 }
 
 static uint32_t slots_for(const struct capture_options *options)
@@ -300,7 +305,7 @@ int capture__open(const struct capture_options *options, struct capture **out, c
 		capture__free(capture);
 		return err;
 	}
-	capture->cost_ns_per_hit = price__measure(capture->bpf, capture->multi);
+	capture->price = price__measure(capture->bpf, capture->multi);
 	capture->files = files__new(capture->bpf, capture->multi, capture->level);
 	capture->discovery = capture->files ? discovery__new(capture->files) : NULL;
 	if (!capture->discovery) {

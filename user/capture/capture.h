@@ -105,8 +105,11 @@ int capture__check(const struct capture *capture, const struct trace *trace, cha
 
 void capture__free(struct capture *capture);
 
-/* What a probe hit costs on this machine, in ns; negative when it could not be measured. */
+/* What a probe hit costs on this machine at least, in ns; negative when it could not be measured. */
 double capture__cost_ns_per_hit(const struct capture *capture);
+
+/* The same where the target used much other memory between two hits, so that the kernel's was not in the caches. */
+double capture__cold_cost_ns_per_hit(const struct capture *capture);
 
 /* Whether one link carries all the probes (uprobe_multi), which makes detaching fast: for doctor. */
 bool capture__has_uprobe_multi(void);

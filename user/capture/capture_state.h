@@ -11,6 +11,7 @@
 #include "giltrace.skel.h"
 #include "user/capture/capture.h"
 #include "user/capture/lives.h"
+#include "user/capture/price.h"
 
 /* A process that was given. */
 struct given_process {
@@ -40,7 +41,7 @@ struct capture {
 	enum trace_events event_level;
 	struct given_process *given;
 	size_t given_count;
-	double cost_ns_per_hit;
+	struct price price;         /* of a hit */
 	uint64_t start_ns, stop_ns; /* 0: not yet */
 	uint64_t scan_ns;           /* see capture__scan_ns() */
 	uint64_t as_of_ns;          /* the moment of the figures that are collected */

@@ -430,7 +430,7 @@ static void fill_lost_and_cost(const struct capture *capture, struct trace *trac
 	trace->lost.processes += lost[LOST_PROCESSES] + discovery__failures(capture->discovery);
 	trace->lost.probes = lost[LOST_SENSELESS] + skipped_hits(capture);
 	trace->children = capture->bpf->bss->forked;
-	trace->probes.cost_ns_per_hit = capture->cost_ns_per_hit;
+	trace->probes.cost_ns_per_hit = capture->price.hit_ns;
 }
 
 static uint64_t locks_of_file(const struct capture *capture, const struct trace *trace, uint32_t file)
@@ -523,6 +523,8 @@ static void fill_coverage(const struct capture *capture, struct trace *trace)
 		return;
 	governor__figures(capture->governor, &figures);
 	probes->budget_pct = 100 * capture->budget;
+	if (probes->hits && probes->cost_ns_per_hit >= 0)
+		probes->cost_ns_per_hit = figures.paid_ns / (double)probes->hits;
 	probes->windows = figures.windows;
 	probes->windows_cut = figures.cut;
 	if (!figures.sampled)
@@ -578,9 +580,9 @@ int capture__collect(struct capture *capture, struct trace *trace)
 	if (err)
 		return err;
 	mark_refuted(capture, trace);
-	fill_coverage(capture, trace);
 	fill_quality(capture, trace);
 	fill_lost_and_cost(capture, trace);
+	fill_coverage(capture, trace);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "user/capture/capture_state.h"
 #include "user/capture/files.h"
+#include "user/capture/run_time.h"
 
 #define TICK_NS          10000000 /* how often the cost is looked at while the probes stay; */
 #define CALM_TICK_NS     40000000 /* as long as that is less than CALM of the budget */
@@ -24,16 +25,19 @@
 #define LEAST_NS         1000000   /* a window */
 #define MOST_WEIGHT      2000.0
 #define UNKNOWN_PRICE_NS 2000
-#define CHEAP            0.7     /* of the budget: when they cost less, the probes stay again */
-#define CHEAP_WINDOWS    5       /* one after the other */
-#define DEAR_WAITS       0.8     /* of the budget: when those of waits cost more, they come and go too; */
-#define CHEAP_WAITS      0.5     /* when they cost less, they stay again */
-#define HOLD_TICK_NS     1000000 /* how often a closed window's open holds are looked for */
+#define CHEAP            0.7      /* of the budget: when they cost less, the probes stay again */
+#define CHEAP_WINDOWS    5        /* one after the other */
+#define DEAR_WAITS       0.8      /* of the budget: when those of waits cost more, they come and go too; */
+#define CHEAP_WAITS      0.5      /* when they cost less, they stay again */
+#define WAITS_FOR_NS     20000000 /* without holds, to tell what waits cost */
+#define HOLD_TICK_NS     1000000  /* how often a closed window's open holds are looked for */
+#define RUNS_FOR_PRICE   256      /* of the probes' programs, until their mean run tells the price of a hit anew */
 
 /* What was paid so far. */
 struct meter {
 	uint64_t hits, wait_hits;
-	uint64_t look_ns; /* of waiters, at stacks */
+	uint64_t look_ns; /* of waiters, at stacks; a part of the probes' run time */
+	struct run_time run;
 };
 
 /* What tells the error of a number that windows stand for: sums over them, and the differences of one to the next. */
@@ -46,9 +50,13 @@ struct governor {
 	struct capture *capture;
 	double budget;
 	int stop_fd;
+	int account;         /* of the kernel, of what programs run; negative: it is not kept */
+	double hit_ns;       /* what a hit adds, lately; looks at stacks come on top */
+	struct meter first;  /* at the beginning */
+	struct meter priced; /* when that was reckoned */
 	bool running;
 	pthread_t thread;
-	pthread_mutex_t mutex; /* held by the thread but while it waits: what follows fits together then */
+	pthread_mutex_t mutex;        /* held by the thread but while it waits: what follows fits together then */
 	uint64_t began_ns, attach_ns; /* attach_ns: what putting the probes back takes, about */
 	uint64_t closed_ns;           /* when the last window closed; 0: the probes stay */
 	double rate;                  /* ns of cost a ns of an open window, lately; */
@@ -62,7 +70,7 @@ struct governor {
 static struct meter read_meter(const struct governor *governor)
 {
 	const struct giltrace_bpf *bpf = governor->capture->bpf;
-	struct meter meter = {.look_ns = bpf->bss->walk_counts[WAITER_LOOK_NS]};
+	struct meter meter = {.look_ns = bpf->bss->walk_counts[WAITER_LOOK_NS], .run = run_time__read(bpf)};
 
 	for (int cpu = 0; cpu < HIT_CPUS; cpu++) {
 		meter.hits += bpf->bss->cpu_hits[cpu][0];
@@ -71,15 +79,32 @@ static struct meter read_meter(const struct governor *governor)
 	return meter;
 }
 
-/* Where the price of a hit could not be measured it is taken to be high, so that the budget holds. */
-static double cost_of(const struct governor *governor, uint64_t hits, uint64_t look_ns)
+/*
+ * A hit costs a program that uses much other memory several times as much as one that does little else: how long the
+ * probes' own programs run tells which it is. Where the price could not be measured it is taken to be high, so that the
+ * budget holds.
+ */
+static void reckon_price(struct governor *governor)
 {
-	double each = governor->capture->cost_ns_per_hit;
+	const struct price *price = &governor->capture->price;
+	struct meter now = read_meter(governor);
+	uint64_t runs = now.run.runs - governor->priced.run.runs;
+	double run_ns =
+		(double)(now.run.ns - governor->priced.run.ns) - (double)(now.look_ns - governor->priced.look_ns);
 
-	return (double)hits * (each >= 0 ? each : UNKNOWN_PRICE_NS) + (double)look_ns;
+	if (runs < RUNS_FOR_PRICE)
+		return;
+	governor->priced = now;
+	if (price->hit_ns >= 0)
+		governor->hit_ns = price__where(price, run_ns / (double)runs);
 }
 
-/* ns that were paid since `before`; for waits alone. */
+static double cost_of(const struct governor *governor, uint64_t hits, uint64_t look_ns)
+{
+	return (double)hits * governor->hit_ns + (double)look_ns;
+}
+
+/* ns that were paid for probes since `before`; for waits alone. */
 static double paid_since(const struct governor *governor, const struct meter *before)
 {
 	struct meter now = read_meter(governor);
@@ -133,6 +158,7 @@ static bool stay(struct governor *governor)
 
 		going_on = wait_until(governor, tick + (calm ? CALM_TICK_NS : TICK_NS));
 		now = capture__now();
+		reckon_price(governor);
 		cost = paid_since(governor, &before);
 		governor->rate = cost / (double)(now - tick);
 		spent = fmax(0, spent + cost - governor->budget * (double)(now - tick)); /* no saving up */
@@ -208,9 +234,8 @@ static double error_of(const struct spread *spread)
 /* What a window must stand for so that all of them together stay within the budget, what was spent included. */
 static double choose_weight(const struct governor *governor)
 {
-	const struct meter none = {0};
 	double elapsed = (double)(capture__now() - governor->began_ns);
-	double debt = paid_since(governor, &none) / (governor->budget * elapsed);
+	double debt = paid_since(governor, &governor->first) / (governor->budget * elapsed);
 	double weight = ceil(governor->rate / governor->budget * (debt > 1 ? fmin(debt, 4) : 1));
 
 	return fmax(2, fmin(weight, MOST_WEIGHT));
@@ -305,7 +330,7 @@ static bool open_window(struct governor *governor)
 
 	if (!wait_until(governor, governor->closed_ns + (gap > governor->attach_ns ? gap - governor->attach_ns : 0)))
 		return false;
-	if (!governor->wait_windows && capture__now() > asked) {
+	if (!governor->wait_windows && capture__now() > asked + WAITS_FOR_NS) {
 		governor->wait_rate = paid_for_waits(governor, &closed) / (double)(capture__now() - asked);
 		if (governor->wait_rate > DEAR_WAITS * governor->budget)
 			return window_waits(governor);
@@ -326,6 +351,7 @@ static bool open_window(struct governor *governor)
 	note_window(governor, &before, start, end);
 	if (!close_window(governor, end))
 		return false;
+	reckon_price(governor);
 	governor->rate = (governor->rate + paid_since(governor, &closed) / (double)(end - start)) / 2;
 	if (governor->wait_windows && governor->cheap_waits >= CHEAP_WINDOWS)
 		keep_waits(governor);
@@ -374,6 +400,9 @@ int governor__start(struct capture *capture, double budget, struct governor **ou
 	governor->capture = capture;
 	governor->budget = budget;
 	governor->began_ns = capture->start_ns;
+	governor->hit_ns = capture->price.hit_ns >= 0 ? capture->price.hit_ns : UNKNOWN_PRICE_NS;
+	governor->account = run_time__keep();
+	governor->first = governor->priced = read_meter(governor);
 	pthread_mutex_init(&governor->mutex, NULL);
 	governor->stop_fd = eventfd(0, EFD_CLOEXEC);
 	err = governor->stop_fd < 0 ? errno : pthread_create(&governor->thread, NULL, govern, governor);
@@ -412,6 +441,7 @@ void governor__figures(struct governor *governor, struct governor_figures *out)
 	*out = governor->figures;
 	out->acquisitions_error = error_of(&governor->acquisitions);
 	out->waits_error = error_of(&governor->waits);
+	out->paid_ns = paid_since(governor, &governor->first);
 	pthread_mutex_unlock(&governor->mutex);
 }
 
@@ -422,6 +452,8 @@ void governor__free(struct governor *governor)
 	governor__stop(governor, 0);
 	if (governor->stop_fd >= 0)
 		close(governor->stop_fd);
+	if (governor->account >= 0)
+		close(governor->account);
 	pthread_mutex_destroy(&governor->mutex);
 	free(governor);
 }

@@ -26,6 +26,7 @@ struct governor_figures {
 	int64_t unseen_ns, waits_unseen_ns; /* time for which no window stands: after the last one */
 	uint64_t cut;                       /* windows that were closed before all of their holds had ended */
 	double acquisitions_error, waits_error;
+	double paid_ns; /* what all hits and looks took */
 };
 
 /* From here on the capture is governed, by a thread of its own. `budget` is a share of one CPU. 0 or -errno. */

@@ -14,9 +14,15 @@
 
 #include "giltrace.skel.h"
 #include "user/capture/links.h"
+#include "user/capture/run_time.h"
 
 #define BATCHES 9
 #define CYCLES  32
+
+/* More than the caches that are one CPU's own hold. */
+#define OTHER_MEMORY (2 << 20)
+#define COLD_CYCLES  24
+#define LINE         64
 
 /* An acquisition and a release: `push` is emulated just as the calls at the real sites are. The lock is in rdi. */
 extern const char price_acquired[], price_released[];
@@ -64,12 +70,12 @@ static uint64_t file_offset_of(const void *code)
 	return dl_iterate_phdr(find_own_offset, &own) ? own.file_offset : 0;
 }
 
-static double batch_ns(const void *lock)
+static double batch_ns(const void *lock, int count)
 {
 	struct timespec start, end;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	for (int i = 0; i < CYCLES; i++)
+	for (int i = 0; i < count; i++)
 		price_cycle(lock);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	return (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec);
@@ -82,15 +88,33 @@ static int compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+static double median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
 static double median_hit_ns(const void *lock)
 {
 	double batches[BATCHES];
 
-	batch_ns(lock); /* the first hit makes the lock and the thread */
+	batch_ns(lock, CYCLES); /* the first hit makes the lock and the thread */
 	for (int i = 0; i < BATCHES; i++)
-		batches[i] = batch_ns(lock);
-	qsort(batches, BATCHES, sizeof(*batches), compare);
-	return batches[BATCHES / 2] / (2 * CYCLES);
+		batches[i] = batch_ns(lock, CYCLES);
+	return median(batches, BATCHES) / (2 * CYCLES);
+}
+
+/* Each cycle after other memory was used, as a program does that works between taking the lock and letting it go. */
+static double median_cold_hit_ns(const void *lock, volatile char *memory)
+{
+	double cycles[COLD_CYCLES];
+
+	for (int i = 0; i < COLD_CYCLES; i++) {
+		for (size_t at = 0; at < OTHER_MEMORY; at += LINE)
+			memory[at]++;
+		cycles[i] = batch_ns(lock, 1);
+	}
+	return median(cycles, COLD_CYCLES) / 2;
 }
 
 /* There are a few at most, and nobody else's yet. */
@@ -146,7 +170,32 @@ static void detach(struct links *links)
 		pthread_detach(thread);
 }
 
-double price__measure(struct giltrace_bpf *bpf, bool multi)
+/* What the program runs at a hit, since `before`. */
+static double program_ns(const struct giltrace_bpf *bpf, const struct run_time *before)
+{
+	struct run_time now = run_time__read(bpf);
+	uint64_t runs = now.runs - before->runs;
+
+	return runs ? (double)(now.ns - before->ns) / (double)runs : 0;
+}
+
+static void measure(struct giltrace_bpf *bpf, const void *lock, char *memory, struct price *price)
+{
+	int account = run_time__keep();
+	struct run_time before = run_time__read(bpf);
+
+	price->hit_ns = median_hit_ns(lock) - price->hit_ns;
+	price->program_ns = program_ns(bpf, &before);
+	before = run_time__read(bpf);
+	price->cold_hit_ns = median_cold_hit_ns(lock, memory) - price->cold_hit_ns;
+	price->cold_program_ns = program_ns(bpf, &before);
+	if (price->hit_ns < 0)
+		price->hit_ns = 0;
+	if (account >= 0)
+		close(account);
+}
+
+struct price price__measure(struct giltrace_bpf *bpf, bool multi)
 {
 	static const uint32_t lock[4];
 	uint32_t pid = (uint32_t)getpid();
@@ -165,21 +214,34 @@ double price__measure(struct giltrace_bpf *bpf, bool multi)
 		{.file_offset = file_offset_of(price_released), .event = PROBE_RELEASED},
 	};
 	struct links *links = calloc(1, sizeof(*links));
-	double untraced = median_hit_ns(lock), traced;
+	char *memory = calloc(1, OTHER_MEMORY);
+	struct price price = {.hit_ns = -1};
 
-	if (!links)
-		return -1;
-	if (bpf_map_update_elem(bpf_map__fd(bpf->maps.processes), &pid, &self, BPF_ANY) ||
-	    bpf_map_update_elem(bpf_map__fd(bpf->maps.plans), &number, &plan, BPF_ANY) ||
-	    links__attach(links, bpf, multi, (pid_t)pid, "/proc/self/exe", sites, 2)) {
-		bpf_map_delete_elem(bpf_map__fd(bpf->maps.processes), &pid);
-		free(links);
-		return -1;
+	if (links && memory && !bpf_map_update_elem(bpf_map__fd(bpf->maps.processes), &pid, &self, BPF_ANY) &&
+	    !bpf_map_update_elem(bpf_map__fd(bpf->maps.plans), &number, &plan, BPF_ANY)) {
+		price.cold_hit_ns = median_cold_hit_ns(lock, memory);
+		price.hit_ns = median_hit_ns(lock);
+		if (links__attach(links, bpf, multi, (pid_t)pid, "/proc/self/exe", sites, 2)) {
+			price.hit_ns = -1;
+		} else {
+			bpf->bss->active = true;
+			measure(bpf, lock, memory, &price);
+			bpf->bss->active = false;
+			detach(links);
+			links = NULL;
+		}
+		clean_up(bpf, pid, lock);
 	}
-	bpf->bss->active = true;
-	traced = median_hit_ns(lock);
-	bpf->bss->active = false;
-	detach(links);
-	clean_up(bpf, pid, lock);
-	return traced > untraced ? traced - untraced : 0;
+	free(memory);
+	free(links);
+	return price;
+}
+
+double price__where(const struct price *price, double program_ns)
+{
+	double slower = price->cold_program_ns - price->program_ns;
+
+	if (price->hit_ns < 0 || slower <= 0 || program_ns <= price->program_ns)
+		return price->hit_ns;
+	return price->hit_ns + (program_ns - price->program_ns) / slower * (price->cold_hit_ns - price->hit_ns);
 }
