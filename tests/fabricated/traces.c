@@ -411,13 +411,20 @@ static struct trace *make_frames(size_t nodes)
 }
 
 const struct fabricated fabricated[] = {
-	{"shop", make_shop}, {"empty", make_empty}, {"several", make_several}, {"hostile", make_hostile}, {0},
+	{"shop", make_shop},
+	{"empty", make_empty},
+	{"several", make_several},
+	{"hostile", make_hostile},
+	{"hostile-events", fabricated__make_hostile_events},
+	{0},
 };
 
 struct trace *fabricated__make(const char *name)
 {
 	if (!strncmp(name, "frames-", 7))
 		return make_frames(strtoul(name + 7, NULL, 10));
+	if (!strncmp(name, "turns-", 6))
+		return fabricated__make_turns(strtoul(name + 6, NULL, 10));
 	for (const struct fabricated *one = fabricated; one->name; one++)
 		if (!strcmp(one->name, name))
 			return one->make();

@@ -180,7 +180,8 @@ void perfetto__thread(struct perfetto *perfetto, uint64_t track, uint32_t pid, u
 void perfetto__track(struct perfetto *perfetto, uint64_t track, uint64_t parent, const char *name)
 {
 	begin_track(perfetto, track);
-	protobuf__integer(&perfetto->event, TRACK_PARENT, parent);
+	if (parent)
+		protobuf__integer(&perfetto->event, TRACK_PARENT, parent);
 	add_safe(&perfetto->event, TRACK_NAME, name);
 	write_track(perfetto);
 }
@@ -188,7 +189,8 @@ void perfetto__track(struct perfetto *perfetto, uint64_t track, uint64_t parent,
 void perfetto__counter(struct perfetto *perfetto, uint64_t track, uint64_t parent, const char *name, const char *unit)
 {
 	begin_track(perfetto, track);
-	protobuf__integer(&perfetto->event, TRACK_PARENT, parent);
+	if (parent)
+		protobuf__integer(&perfetto->event, TRACK_PARENT, parent);
 	add_safe(&perfetto->event, TRACK_NAME, name);
 	add_safe(&perfetto->part, COUNTER_UNIT, unit);
 	protobuf__message(&perfetto->event, TRACK_COUNTER, &perfetto->part);

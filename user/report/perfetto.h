@@ -41,7 +41,8 @@ void perfetto__open(struct perfetto *perfetto, FILE *out, uint64_t start_ns);
 /* 0, -ENOMEM, or the -errno of a failed write. */
 int perfetto__close(struct perfetto *perfetto);
 
-/* Tracks, each with a number of its own in the whole trace. Texts are any bytes; they may be empty. */
+/* Tracks, each with a number of its own in the whole trace. Texts are any bytes; they may be
+ * empty. Parent 0: none. */
 void perfetto__process(struct perfetto *perfetto, uint64_t track, uint32_t pid, const char *exe);
 void perfetto__thread(struct perfetto *perfetto, uint64_t track, uint32_t pid, uint32_t tid, const char *name);
 void perfetto__track(struct perfetto *perfetto, uint64_t track, uint64_t parent, const char *name);

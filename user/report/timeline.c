@@ -6,6 +6,7 @@
 #include "user/report/timeline.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -239,6 +240,22 @@ static void begin_event(struct sweep *sweep, uint32_t number)
 	push(sweep, slice);
 }
 
+/* A track whose name says it. */
+static void tell_of_left_out(struct sweep *sweep)
+{
+	struct timeline *timeline = sweep->timeline;
+	uint64_t track = timeline__thread_track(timeline, (uint32_t)timeline->thread_count);
+	char name[TIMELINE_NAME_SIZE];
+
+	snprintf(name, sizeof(name), "left out: %" PRIu64 " events that overlap others of their thread", sweep->beside);
+	perfetto__track(&timeline->out, track, 0, name);
+	perfetto__text(&timeline->out, PERFETTO_NAME, NAME_LEFT_OUT, "left out");
+	perfetto__begin(&timeline->out, track, NAME_LEFT_OUT);
+	perfetto__write(&timeline->out, timeline->trace->start_ns);
+	perfetto__end(&timeline->out, track);
+	perfetto__write(&timeline->out, timeline->trace->start_ns);
+}
+
 static int write_events(struct timeline *timeline)
 {
 	const struct trace *trace = timeline->trace;
@@ -255,6 +272,8 @@ static int write_events(struct timeline *timeline)
 		begin_event(&sweep, number);
 	}
 	end_until(&sweep, UINT64_MAX);
+	if (sweep.beside)
+		tell_of_left_out(&sweep);
 	free(sweep.open);
 	return 0;
 }

@@ -75,7 +75,7 @@ int timeline__write_utilisation(struct timeline *timeline);
 const char *timeline__lock_name(char out[TIMELINE_NAME_SIZE], const struct timeline_lock *lock, const char *what);
 
 /* Texts that are told when they are first needed: numbers of a name or a value. 0: there is none. */
-enum { NAME_HOLD = 1, NAME_WAIT, NAME_THREADS };
+enum { NAME_HOLD = 1, NAME_WAIT, NAME_LEFT_OUT, NAME_THREADS };
 uint64_t timeline__thread_name(struct timeline *timeline, uint32_t thread);
 uint64_t timeline__thread_value(struct timeline *timeline, uint32_t thread);
 uint64_t timeline__lock_value(struct timeline *timeline, uint32_t lock);

@@ -187,6 +187,8 @@ void timeline__describe_tracks(struct timeline *timeline)
 {
 	const struct trace *trace = timeline->trace;
 
+	perfetto__text(&timeline->out, PERFETTO_NAME, NAME_HOLD, "hold");
+	perfetto__text(&timeline->out, PERFETTO_NAME, NAME_WAIT, "wait");
 	for (size_t i = 0; i < trace->process_count; i++)
 		perfetto__process(&timeline->out, timeline->first_track + i, trace->processes[i].pid,
 				  trace->processes[i].exe ? trace->processes[i].exe : "");
