@@ -15,7 +15,7 @@ struct fabricated {
 extern const struct fabricated fabricated[];
 
 /* The trace with this name; NULL: there is none. "frames-N" has about N nodes in its flame graph,
- * "turns-N" about N events of 2000 threads. */
+ * "turns-N" about N events of 2000 threads, "hostile-events" what no recorder would write. */
 struct trace *fabricated__make(const char *name);
 
 /* Those with single events. */

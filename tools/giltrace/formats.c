@@ -25,6 +25,6 @@ const struct report_format report_formats[REPORT_FORMATS] = {
 	 report__speedscope},
 	{"pprof", "=FILE", "a profile for pprof: blame as Go's mutex profile, wait as its block one", false, true,
 	 WITHOUT_EVENTS, report__pprof},
-	{"timeline", "=FILE.pftrace", "each wait and hold on a timeline, for ui.perfetto.dev", false, false,
-	 MADE_OF_EVENTS, report__timeline},
+	{"timeline", "=FILE", "each wait and hold on a timeline, for ui.perfetto.dev", false, false, MADE_OF_EVENTS,
+	 report__timeline},
 };
