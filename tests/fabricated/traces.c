@@ -411,12 +411,7 @@ static struct trace *make_frames(size_t nodes)
 }
 
 const struct fabricated fabricated[] = {
-	{"shop", make_shop},
-	{"empty", make_empty},
-	{"several", make_several},
-	{"hostile", make_hostile},
-	{"hostile-events", fabricated__make_hostile_events},
-	{0},
+	{"shop", make_shop}, {"empty", make_empty}, {"several", make_several}, {"hostile", make_hostile}, {0},
 };
 
 struct trace *fabricated__make(const char *name)
