@@ -31,8 +31,8 @@ class Slice:
 
 
 class Timeline:
-    """`tracks`: by number, each a dict. `slices`: in the order of their beginnings. `counters`: by track, (time, value).
-    `flows`: (slice from which, slice to which)."""
+    """`tracks`: by number, each a dict. `slices`: in the order of their beginnings. `counters`: by track, (time,
+    value). `flows`: (slice from which, slice to which)."""
 
     def __init__(self, file):
         self.tracks, self.slices, self.counters = {}, [], defaultdict(list)

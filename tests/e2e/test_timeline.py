@@ -151,6 +151,17 @@ class Events(TimelineTest):
         self.assertEqual({p.name for p in timeline.slices}, {"wait"})
         self.assertFalse([t for t in timeline.tracks.values() if "holder" in t["name"]])
 
+    def test_windows(self):
+        """What is seen in windows is not taken for all."""
+        run = self.run_giltrace("--probes=auto", "--budget=0.5", "--quiet", "--timeline=" + self.path("t.pftrace"),
+                                "--json=" + self.path("t.json"), "--", pythons.system(), workload("write_loop"), 2,
+                                2000000)
+        self.assertEqual((run.status, run.err), (0, ""), run)
+        self.assertLess(json.loads(self.read("t.json"))["probes"]["coverage_pct"], 100)
+        timeline = Timeline(self.read("t.pftrace"))
+        self.check_threads(timeline)
+        self.check_holders(timeline, "GIL: holder, if others waited, in windows")
+
     def test_recording(self):
         """From a recording it is the same, byte for byte, and each time."""
         self.record("--events=all", "--", TOYGIL, "--threads=3", "--duration=1", "mixed")
