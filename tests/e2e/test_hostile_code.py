@@ -10,9 +10,11 @@ import unicodedata
 from xml.etree import ElementTree
 
 import pythons
+from perfetto_format import Timeline
 from tracing import TraceTest, workload
 
-FORMATS = {"flame": "flame.svg", "folded": "folded", "speedscope": "speedscope.json", "pprof": "pprof.pb.gz"}
+FORMATS = {"flame": "flame.svg", "folded": "folded", "speedscope": "speedscope.json", "pprof": "pprof.pb.gz",
+           "timeline": "timeline.pftrace"}
 HARMFUL = ("Cc", "Cf", "Zl", "Zp")  # controls, what changes the direction or hides, line ends of Unicode
 TEXT_SIZE = 4096
 
@@ -49,6 +51,11 @@ class HostileCode(TraceTest):
             for text in texts(json.load(file)):
                 self.assert_harmless(text, "speedscope")
         self.assert_pprof(paths["pprof"])
+        with open(paths["timeline"], "rb") as file:
+            stacks = Timeline(file.read()).texts.values()
+        for text in stacks:
+            self.assert_harmless(text, "timeline")
+        self.assertTrue([text for text in stacks if "a\\x0ab\\x0dc\\x09d (" in text])
 
     def assert_text(self, text):
         self.assert_harmless(text, "text")

@@ -418,6 +418,10 @@ struct trace *fabricated__make(const char *name)
 {
 	if (!strncmp(name, "frames-", 7))
 		return make_frames(strtoul(name + 7, NULL, 10));
+	if (!strncmp(name, "turns-", 6))
+		return fabricated__make_turns(strtoul(name + 6, NULL, 10));
+	if (!strcmp(name, "hostile-events"))
+		return fabricated__make_hostile_events();
 	for (const struct fabricated *one = fabricated; one->name; one++)
 		if (!strcmp(one->name, name))
 			return one->make();

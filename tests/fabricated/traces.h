@@ -14,7 +14,12 @@ struct fabricated {
 
 extern const struct fabricated fabricated[];
 
-/* The trace with this name; NULL: there is none. "frames-N" has about N nodes in its flame graph. */
+/* The trace with this name; NULL: there is none. "frames-N" has about N nodes in its flame graph,
+ * "turns-N" about N events of 2000 threads, "hostile-events" what no recorder would write. */
 struct trace *fabricated__make(const char *name);
+
+/* Those with single events. */
+struct trace *fabricated__make_turns(size_t count);
+struct trace *fabricated__make_hostile_events(void);
 
 #endif

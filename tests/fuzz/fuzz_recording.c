@@ -18,6 +18,7 @@
 #include "user/recording/reader.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
+#include "user/report/timeline.h"
 #include "user/trace/trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -66,7 +67,8 @@ static void report(const struct trace *trace)
 		return;
 	if (!nowhere)
 		nowhere = fopen("/dev/null", "w");
-	if (!nowhere || report__json(trace, nowhere) || report__text(trace, nowhere))
+	if (!nowhere || report__json(trace, nowhere) || report__text(trace, nowhere) ||
+	    report__timeline(trace, FLAME_BLAME, nowhere))
 		abort();
 }
 
@@ -125,6 +127,8 @@ static void read_events(const uint8_t *data, size_t size)
 	for (size_t i = 0; trace && i < trace->event_count; i++)
 		if (trace->events[i].stack > 1 || trace->events[i].start_ns > trace->events[i].end_ns)
 			abort();
+	if (trace)
+		report(trace);
 	trace__free(trace);
 	decoder__free(decoder);
 }

@@ -20,7 +20,7 @@
 #include "user/recording/decode.h"
 #include "user/recording/encode.h"
 #include "user/recording/file.h"
-#include "user/recording/keys.h"
+#include "user/trace/keys.h"
 #include "user/recording/reader.h"
 #include "user/recording/recorder.h"
 #include "user/report/json.h"

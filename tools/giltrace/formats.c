@@ -7,6 +7,7 @@
 #include "user/report/json.h"
 #include "user/report/pprof.h"
 #include "user/report/speedscope.h"
+#include "user/report/timeline.h"
 
 static int write_json(const struct trace *trace, enum flame_kind kind, FILE *out)
 {
@@ -24,4 +25,6 @@ const struct report_format report_formats[REPORT_FORMATS] = {
 	 report__speedscope},
 	{"pprof", "=FILE", "a profile for pprof: blame as Go's mutex profile, wait as its block one", false, true,
 	 WITHOUT_EVENTS, report__pprof},
+	{"timeline", "=FILE", "each wait and hold on a timeline, for ui.perfetto.dev", false, false, MADE_OF_EVENTS,
+	 report__timeline},
 };

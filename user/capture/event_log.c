@@ -28,7 +28,8 @@ static int take(void *context, void *data, size_t size)
 	struct trace_event *into;
 	uint32_t stack, waiter_stack;
 
-	if (size < sizeof(*event))
+	/* What measuring the price of a hit left there was before the trace. */
+	if (size < sizeof(*event) || event->start_ns < capture->start_ns)
 		return 0;
 	life = lives__get(&capture->lives, event->tgid, event->instance);
 	into = life && capture->harvested->event_count < MOST_EVENTS ? trace__add_event(capture->harvested) : NULL;

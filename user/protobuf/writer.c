@@ -67,16 +67,22 @@ void protobuf__signed(struct bytes *bytes, uint32_t field, int64_t value)
 	protobuf__integer(bytes, field, protobuf__zigzag(value));
 }
 
-void protobuf__double(struct bytes *bytes, uint32_t field, double value)
+void protobuf__fixed(struct bytes *bytes, uint32_t field, uint64_t value)
 {
 	unsigned char encoded[8];
+
+	for (size_t i = 0; i < sizeof(encoded); i++)
+		encoded[i] = (unsigned char)(value >> 8 * i);
+	protobuf__varint(bytes, (uint64_t)field << 3 | WIRE_64);
+	bytes__add(bytes, encoded, sizeof(encoded));
+}
+
+void protobuf__double(struct bytes *bytes, uint32_t field, double value)
+{
 	uint64_t bits;
 
 	memcpy(&bits, &value, sizeof(bits));
-	for (size_t i = 0; i < sizeof(encoded); i++)
-		encoded[i] = (unsigned char)(bits >> 8 * i);
-	protobuf__varint(bytes, (uint64_t)field << 3 | WIRE_64);
-	bytes__add(bytes, encoded, sizeof(encoded));
+	protobuf__fixed(bytes, field, bits);
 }
 
 void protobuf__bytes(struct bytes *bytes, uint32_t field, const void *data, size_t size)

@@ -29,6 +29,7 @@ uint64_t protobuf__zigzag(int64_t value);
 void protobuf__integer(struct bytes *bytes, uint32_t field, uint64_t value);
 void protobuf__signed(struct bytes *bytes, uint32_t field, int64_t value); /* an sint64: zigzag */
 void protobuf__double(struct bytes *bytes, uint32_t field, double value);
+void protobuf__fixed(struct bytes *bytes, uint32_t field, uint64_t value); /* a fixed64: always 8 bytes */
 void protobuf__bytes(struct bytes *bytes, uint32_t field, const void *data, size_t size);
 void protobuf__message(struct bytes *bytes, uint32_t field, const struct bytes *message);
 

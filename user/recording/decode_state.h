@@ -5,7 +5,7 @@
 
 #include "user/protobuf/reader.h"
 #include "user/recording/decode.h"
-#include "user/recording/keys.h"
+#include "user/trace/keys.h"
 
 /* Numbers of the segment to those of the trace. */
 struct renumbering {

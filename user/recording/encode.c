@@ -9,7 +9,7 @@
 #include "user/recording/encode_parts.h"
 #include "user/recording/events.h"
 #include "user/recording/format.h"
-#include "user/recording/keys.h"
+#include "user/trace/keys.h"
 #include "user/trace/trace.h"
 
 /* What was told last of an element. */

@@ -6,7 +6,7 @@
 #include "user/recording/encode_parts.h"
 #include "user/recording/events.h"
 #include "user/recording/format.h"
-#include "user/recording/keys.h"
+#include "user/trace/keys.h"
 #include "user/trace/trace.h"
 
 struct event_encoder {

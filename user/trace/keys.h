@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers found by a key of two: which element of a list is the thread 4243 of the lock at 0xa5b8a8. */
-#ifndef GILTRACE_RECORDING_KEYS_H
-#define GILTRACE_RECORDING_KEYS_H
+#ifndef GILTRACE_KEYS_H
+#define GILTRACE_KEYS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers found by keys: see keys.h. Open addressing, a power of two of places, at most half of them full. */
-#include "user/recording/keys.h"
+#include "user/trace/keys.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
