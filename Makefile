@@ -173,6 +173,18 @@ $(call objects,tools/toygil/programs.c): $(wildcard tools/toygil/programs/*.toy)
 
 $(call objects,user/report/flame_svg.c): user/report/flame.css user/report/flame.js
 
+# The page runs these scripts only, in this order, by their hashes.
+PAGE_SCRIPTS := $(addprefix user/report/,page.js page_tables.js page_flame.js page_events.js page_timeline.js)
+
+$(BUILD)/page_hashes.inc: $(PAGE_SCRIPTS) user/report/page.css Makefile
+	@mkdir -p $(@D)
+	@hash() { sha256sum $$1 | cut -c1-64 | tr a-f A-F | basenc --base16 -d | base64; }; \
+	{ echo "#define PAGE_STYLE \"'sha256-$$(hash user/report/page.css)'\""; printf '#define PAGE_SCRIPTS "'; \
+	for file in $(PAGE_SCRIPTS); do printf " 'sha256-%s'" "$$(hash $$file)"; done; echo '"'; } > $@.new
+	@mv $@.new $@
+
+$(call objects,user/report/html.c): $(BUILD)/page_hashes.inc $(PAGE_SCRIPTS) user/report/page.css
+
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
