@@ -14,7 +14,8 @@ struct fabricated {
 
 extern const struct fabricated fabricated[];
 
-/* The trace with this name; NULL: there is none. "frames-N" has about N nodes in its flame graph. */
+/* The trace with this name; NULL: there is none. "frames-N" has about N nodes in its flame graph;
+ * "events-N-T" has N events of T threads. */
 struct trace *fabricated__make(const char *name);
 
 #endif

@@ -86,7 +86,7 @@ static void write_title(const struct trace *trace, FILE *out)
 static void write_head(const struct trace *trace, FILE *out)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src " PAGE_SCRIPTS
+	      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src" PAGE_SCRIPTS
 	      "; style-src " PAGE_STYLE "; base-uri 'none'; form-action 'none'\">\n"
 	      "<meta name=\"referrer\" content=\"no-referrer\">\n"
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
