@@ -419,7 +419,7 @@ static struct trace *make_events(size_t count, uint32_t threads)
 {
 	struct trace *trace = new_trace();
 	uint32_t stacks[16];
-	uint64_t state = 7, now = trace->start_ns, mean = trace->duration_ns / (count / 2 + 1), *let_go;
+	uint64_t state = 7, now = trace->start_ns, mean = trace->duration_ns * 97 / 100 / (count / 2 + 1), *let_go;
 	char name[64];
 
 	add_process(trace, 0, PID, "/usr/bin/python3.11");
@@ -440,7 +440,7 @@ static struct trace *make_events(size_t count, uint32_t threads)
 	let_go = calloc(threads, sizeof(*let_go));
 	for (size_t made = 0; let_go && made < count; made += 2) {
 		uint32_t random = next_random(&state), thread = (uint32_t)(made / 2) % threads;
-		uint64_t held = (mean / 2 + random % (mean / 2 + 1)) * (random % 100 ? 10 : 100) / 11;
+		uint64_t held = (mean / 2 + random % (mean + 1)) * (random % 100 ? 10 : 100) / 11;
 		struct trace_event *event = trace__add_event(trace);
 
 		*event = (struct trace_event){.kind = TRACE_WAIT,
@@ -463,7 +463,7 @@ static struct trace *make_events(size_t count, uint32_t threads)
 					      .end_ns = now + held,
 					      .stack = stacks[thread % 16],
 					      .waiters = random % 4};
-		now += held + mean / 20;
+		now += held + mean / 50;
 		let_go[thread] = event->end_ns;
 	}
 	free(let_go);

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -17,13 +18,13 @@
 #include "user/report/html_parts.h"
 #include "user/trace/trace.h"
 
-#define BLOCK        65536 /* events */
-#define LONGEST      10    /* bytes of a number */
-#define LEVEL        3     /* of deflate: more takes as long again and saves a few percent */
-#define MOST_BINS    16384
-#define FEWEST_BINS  512
-#define MOST_CELLS   (1 << 18)
-#define ALMOST_NEVER 1 /* what is there at all is seen */
+#define BLOCK       65536 /* events */
+#define LONGEST     10    /* bytes of a number */
+#define LEVEL       3     /* of deflate: more takes as long again and saves a few percent */
+#define MOST_BINS   16384
+#define FEWEST_BINS 512
+#define MOST_CELLS  (1 << 18)
+#define GOLDEN      0.618 /* so that not all lanes are rounded up at the same place */
 
 enum column {
 	COLUMN_WHAT,         /* bit 0: a hold; bit 1: it was forced */
@@ -185,13 +186,15 @@ static void add_to_overview(struct overview *overview, const struct lane_span *s
 	}
 }
 
-static unsigned char share_of(uint64_t ns, uint64_t bin_ns)
+/* What rounding takes from one part of the time the next one gets, so that sums are right, of many lanes too. */
+static void round_lane(const uint64_t *sums, size_t bins, uint64_t bin_ns, double carry, unsigned char *shares)
 {
-	uint64_t share = (uint64_t)(255.0 * (double)ns / (double)bin_ns);
+	for (size_t i = 0; i < bins; i++) {
+		double share = carry + 255.0 * (double)sums[i] / (double)bin_ns;
 
-	if (ns && share < ALMOST_NEVER)
-		return ALMOST_NEVER;
-	return share > 255 ? 255 : (unsigned char)share;
+		shares[i] = share < 255 ? (unsigned char)share : 255;
+		carry = share < 255 ? share - shares[i] : 0;
+	}
 }
 
 static int write_overview(const struct overview *overview, FILE *out)
@@ -201,8 +204,9 @@ static int write_overview(const struct overview *overview, FILE *out)
 	unsigned char *plain = malloc(size + 1), *packed = malloc(packed_size);
 	int err = plain && packed ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !err && i < size; i++)
-		plain[i] = share_of(overview->sums[i], overview->bin_ns);
+	for (size_t i = 0; !err && i < 2 * overview->lanes; i++)
+		round_lane(overview->sums + i * overview->bins, overview->bins, overview->bin_ns,
+			   fmod((double)i * GOLDEN, 1), plain + i * overview->bins);
 	if (!err && compress2(packed, &packed_size, plain, size, LEVEL) != Z_OK)
 		err = -ENOMEM;
 	if (!err) {

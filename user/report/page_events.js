@@ -93,9 +93,9 @@ giltrace.openEvents = (function (page) {
 				block.events = toEvents(readColumns(await unpack(block.element), block.count), block.count);
 				block.used = ++clock;
 				forget();
-				told();
 			}
 			running = false;
+			told();
 		}
 
 		/* The blocks of this part of the time that are unpacked; the others will be, and then it is told. */

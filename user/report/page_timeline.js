@@ -19,6 +19,11 @@
 		return Math.min(ROWS, view.lanes.length - view.top);
 	}
 
+	/* Waits are of interest there only; holds make the lock's row, too. */
+	function isInSight(row) {
+		return row >= view.top && row < view.top + ROWS;
+	}
+
 	function clearShares() {
 		const size = view.lanes.length * width;
 
@@ -35,8 +40,10 @@
 		const {bins, binNs} = events.overview, scale = (view.to - view.from) / width;
 
 		view.lanes.forEach((lane, row) => {
-			const sources = [[events.overview.held(lane), held], [events.overview.waited(lane), waited]];
+			const sources = [[events.overview.held(lane), held]];
 
+			if (isInSight(row))
+				sources.push([events.overview.waited(lane), waited]);
 			sources.forEach(([source, into]) => {
 				for (let x = 0; x < width; x++) {
 					const first = Math.floor((view.from + x * scale) / binNs);
@@ -59,7 +66,7 @@
 			for (let i = 0; i < count; i++) {
 				const row = rowOf[lane[i]];
 
-				if (row < 0 || end[i] < view.from || start[i] > view.to)
+				if (row < 0 || end[i] < view.from || start[i] > view.to || (!(what[i] & 1) && !isInSight(row)))
 					continue;
 				const into = what[i] & 1 ? held : waited, base = row * width;
 				const from = Math.max(0, (start[i] - view.from) * scale), to = Math.min(width, (end[i] - view.from) * scale);
