@@ -25,7 +25,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What the end-to-end tests run beside the interpreters.
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
-.PHONY: all deps test demo bench bench-compare bench-limits bench-programs bench-budget install asan tsan \
+.PHONY: all deps test demo bench bench-compare bench-limits bench-programs bench-budget bench-html install asan tsan \
 	fuzz fuzz-locator fuzz-recording fuzz-toygil fuzz-fail-if format clean unit-programs
 .SECONDARY:
 
@@ -216,6 +216,10 @@ bench-limits: bench-programs
 bench-programs:
 	sh tests/install-deps.sh bench
 	$(MAKE) all $(BUILD)/bench/empty_probes
+
+# The page of 10 million events in a browser: its size, and how long it takes.
+bench-html: $(BUILD)/fabricated
+	python3 tests/bench/bench_html.py --build $(BUILD) $(BENCH)
 
 # What --probes=auto costs, by workload and budget: about half an hour.
 bench-budget: all

@@ -138,6 +138,9 @@ static int write_verdicts(const struct trace *trace, FILE *out)
 			fprintf(out, "<h2 class=\"lock\">pid %" PRIu32 "</h2>\n", sorted[i]->pid);
 		err = write_verdict(trace, sorted[i], out);
 	}
+	if (trace->gil_count > SHOWN_VERDICTS)
+		fprintf(out, "<p>... and %zu more locks, for which less was waited.</p>\n",
+			trace->gil_count - SHOWN_VERDICTS);
 	if (!trace->gil_count)
 		fputs("<p class=\"verdict\">No thread took, released or waited for the lock while it was traced.</p>\n",
 		      out);

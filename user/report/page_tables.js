@@ -132,7 +132,7 @@
 
 			bar.append(draw("title", {}, time(from) + " to " + time(to) + ": " + count));
 			svg.append(bar);
-			if (i % Math.max(1, Math.ceil(bars.length / 6)) === 0)
+			if (i % Math.max(1, Math.ceil(bars.length / 6)) === 0 && i * step < WIDTH - 40)
 				svg.append(draw("text", {x: (i * step).toFixed(1), y: HEIGHT - 4}, time(from)));
 		});
 		svg.append(draw("line", {x1: 0, x2: WIDTH, y1: HEIGHT - FOOT, y2: HEIGHT - FOOT}));
