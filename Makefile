@@ -174,7 +174,8 @@ $(call objects,tools/toygil/programs.c): $(wildcard tools/toygil/programs/*.toy)
 $(call objects,user/report/flame_svg.c): user/report/flame.css user/report/flame.js
 
 # The page runs these scripts only, in this order, by their hashes.
-PAGE_SCRIPTS := $(addprefix user/report/,page.js page_tables.js page_flame.js page_events.js page_timeline.js)
+PAGE_SCRIPTS := $(addprefix user/report/,page.js page_tables.js page_flame.js page_events.js \
+	page_shares.js page_picture.js page_single.js page_timeline.js)
 
 $(BUILD)/page_hashes.inc: $(PAGE_SCRIPTS) user/report/page.css Makefile
 	@mkdir -p $(@D)

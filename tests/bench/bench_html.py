@@ -75,7 +75,8 @@ def main():
         finally:
             chromium.close()
     print("first opening, the browser's start included: %.2f s" % first[0])
-    for name, index in (("open until it can be used", 0), ("zoom until each event of an eighth", 1), ("to a single hold", 2)):
+    names = ("open until it can be used", "zoom until each event of an eighth", "to a single hold")
+    for index, name in enumerate(names):
         values = [times[index] for times in rounds]
         print("%-36s %.2f s (median of %d; %.2f to %.2f)" % (name + ":", statistics.median(values), ROUNDS, min(values),
                                                            max(values)))

@@ -27,6 +27,9 @@ ASSET(page_js, "user/report/page.js")
 ASSET(page_tables_js, "user/report/page_tables.js")
 ASSET(page_flame_js, "user/report/page_flame.js")
 ASSET(page_events_js, "user/report/page_events.js")
+ASSET(page_shares_js, "user/report/page_shares.js")
+ASSET(page_picture_js, "user/report/page_picture.js")
+ASSET(page_single_js, "user/report/page_single.js")
 ASSET(page_timeline_js, "user/report/page_timeline.js")
 
 /* A part of the text report, to be escaped as a whole. */
@@ -212,6 +215,9 @@ static int write_document(const struct trace *trace, FILE *out)
 	write_script(page_tables_js, page_tables_js_end, out);
 	write_script(page_flame_js, page_flame_js_end, out);
 	write_script(page_events_js, page_events_js_end, out);
+	write_script(page_shares_js, page_shares_js_end, out);
+	write_script(page_picture_js, page_picture_js_end, out);
+	write_script(page_single_js, page_single_js_end, out);
 	write_script(page_timeline_js, page_timeline_js_end, out);
 	fputs("</body>\n</html>\n", out);
 	return err;

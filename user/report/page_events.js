@@ -64,8 +64,8 @@ giltrace.openEvents = (function (page) {
 				waiterStack[i] = columns.waiterStack[waits++];
 			}
 		}
-		return {count: count, what: what, lane: columns.lane, start: start, end: end, stack: columns.stack, number: columns.count,
-			holder: holder, waiterStack: waiterStack};
+		return {count: count, what: what, lane: columns.lane, start: start, end: end, stack: columns.stack,
+			number: columns.count, holder: holder, waiterStack: waiterStack};
 	}
 
 	/* The blocks, with the overview when it is unpacked; `told` is called whenever there is more to draw. */
@@ -73,7 +73,8 @@ giltrace.openEvents = (function (page) {
 		const overviewElement = document.getElementById("overview");
 		const blocks = Array.from(document.querySelectorAll("script.events"), (element) => ({element: element,
 			start: +element.dataset.start, end: +element.dataset.end, count: +element.dataset.count, events: null, used: 0}));
-		const events = {blocks: blocks, overview: null, failed: null, count: blocks.reduce((sum, block) => sum + block.count, 0)};
+		const events = {blocks: blocks, overview: null, failed: null,
+			count: blocks.reduce((sum, block) => sum + block.count, 0)};
 		let clock = 0, queue = [], running = false;
 
 		function forget() {

@@ -137,8 +137,8 @@
 		const kind = kindOf(node), label = labelOf(node), pixels = width / 100 * graph.pixels;
 		const figures = time(node.ns) + ", " + percent(node.ns, root.ns) + ", " + node.count + " " + graph.counted;
 		const place = node.frame >= 0 ? data.frames[node.frame][1] || "" : "";
-		const box = make("button", {type: "button", class: "frame " + kind + (pixels < LABELLED ? " narrow" : ""), tabindex: -1,
-			role: "treeitem", "aria-level": node.depth + 1, "aria-label": label + ", " + figures,
+		const box = make("button", {type: "button", class: "frame " + kind + (pixels < LABELLED ? " narrow" : ""),
+			tabindex: -1, role: "treeitem", "aria-level": node.depth + 1, "aria-label": label + ", " + figures,
 			title: label + "\n" + figures + (place ? "\n" + kind + ", " + place : "")}, pixels < LABELLED ? "" : label);
 
 		box.style.left = left + "%";
@@ -239,8 +239,9 @@
 		graph.root = root;
 		graph.pixels = graph.frames.clientWidth || 1100;
 		graph.frames.replaceChildren();
-		graph.about.textContent = !root.ns ? (graph.kind === "hold" && !page.hasHolds() ? "Holds were not probed." : "No time " +
-			graph.of + " was seen.") : time(root.ns) + " " + graph.of + " in " + root.count + " " + graph.counted + ". " + graph.hint;
+		graph.about.textContent = root.ns ?
+			time(root.ns) + " " + graph.of + " in " + root.count + " " + graph.counted + ". " + graph.hint :
+			graph.kind === "hold" && !page.hasHolds() ? "Holds were not probed." : "No time " + graph.of + " was seen.";
 		graph.frame.hidden = graph.twin.hidden = !root.ns;
 		if (root.ns) {
 			const zoomed = find(root, graph.zoom);

@@ -143,7 +143,8 @@
 		const head = make("h3", {}, title), about = make("p", {class: "hint"}, meaning);
 
 		if (!distribution || !distribution.count)
-			return make("div", {}, head, make("p", {class: "hint"}, distribution ? "None was seen." : "Not known: holds were not probed."));
+			return make("div", {}, head, make("p", {class: "hint"},
+				distribution ? "None was seen." : "Not known: holds were not probed."));
 		const bars = octaves(distribution.buckets);
 		return make("div", {}, head, about, chart(bars, className),
 			make("p", {class: "hint"}, distribution.count + " in all; p50 " + time(distribution.p50_ns) + ", p90 " +
