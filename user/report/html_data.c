@@ -108,9 +108,7 @@ int html__data(const struct trace *trace, FILE *out)
 	leave_out_histograms(root);
 	json_object_set_new(root, "frames", frame_table(trace->stacks));
 	json_object_set_new(root, "stack_table", stack_table(trace->stacks));
-	json_object_set_new(root, "events",
-			    json_pack("{s:s, s:o}", "level", events_name(trace->event_level), "count",
-				      json__number(trace->event_count)));
+	json_object_set_new(root, "events", json_string(events_name(trace->event_level)));
 	fputs("<script type=\"application/json\" id=\"data\">", out);
 	err = json_dump_callback(root, write_piece, out, JSON_COMPACT | JSON_REAL_PRECISION(10)) ? -ENOMEM : 0;
 	fputs("</script>\n", out);

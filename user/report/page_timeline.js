@@ -135,10 +135,10 @@
 	}
 
 	page.parts.push(function () {
-		const place = document.getElementById("timeline"), level = data.events.level;
+		const place = document.getElementById("timeline"), level = data.events;
 
 		place.append(make("h2", {}, "Timeline"));
-		if (!data.events.count) {
+		if (!document.querySelector("script.events")) {
 			place.append(make("p", {class: "hint"}, level === "none" ? "Single events were not recorded (--events)." :
 				"No single event was seen."));
 			return () => {};
