@@ -104,10 +104,11 @@ giltrace.openEvents = (function (page) {
 			const wanted = blocks.filter((block) => block.start <= to && block.end >= from);
 
 			wanted.forEach((block) => { block.used = ++clock; });
-			queue = wanted.filter((block) => !block.events);
+			const missing = wanted.filter((block) => !block.events);
+			queue = missing.slice();
 			if (queue.length && !running)
 				run().catch((error) => { running = false; events.failed = String(error); told(); });
-			return {ready: wanted.filter((block) => block.events), missing: queue.length};
+			return {ready: wanted.filter((block) => block.events), missing: missing.length};
 		};
 
 		/* How many blocks there are in it. */

@@ -1,6 +1,6 @@
 /*
- * The timeline's picture: on top a row for the lock, in the colours of its holders; below a row for each thread, where holds
- * grow from the bottom and waits, paler, from the top.
+ * The timeline's picture: on top a row for the lock, in the colours of its holders; below a row for each thread, where
+ * holds grow from the bottom and waits, paler, from the top.
  */
 (function (page) {
 	"use strict";
