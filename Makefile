@@ -25,7 +25,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What the end-to-end tests run beside the interpreters.
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
-.PHONY: all deps test test-timeline demo bench bench-compare bench-limits bench-programs bench-budget install asan tsan \
+.PHONY: all deps test test-timeline demo bench bench-compare bench-limits bench-programs bench-budget bench-html install asan tsan \
 	fuzz fuzz-locator fuzz-recording fuzz-toygil fuzz-fail-if format clean unit-programs
 .SECONDARY:
 
@@ -177,6 +177,19 @@ $(call objects,tools/toygil/programs.c): $(wildcard tools/toygil/programs/*.toy)
 
 $(call objects,user/report/flame_svg.c): user/report/flame.css user/report/flame.js
 
+# The page runs these scripts only, in this order, by their hashes.
+PAGE_SCRIPTS := $(addprefix user/report/,page.js page_tables.js page_flame.js page_events.js \
+	page_shares.js page_picture.js page_single.js page_timeline.js)
+
+$(BUILD)/page_hashes.inc: $(PAGE_SCRIPTS) user/report/page.css Makefile
+	@mkdir -p $(@D)
+	@hash() { sha256sum $$1 | cut -c1-64 | tr a-f A-F | basenc --base16 -d | base64; }; \
+	{ echo "#define PAGE_STYLE \"'sha256-$$(hash user/report/page.css)'\""; printf '#define PAGE_SCRIPTS "'; \
+	for file in $(PAGE_SCRIPTS); do printf " 'sha256-%s'" "$$(hash $$file)"; done; echo '"'; } > $@.new
+	@mv $@.new $@
+
+$(call objects,user/report/html.c): $(BUILD)/page_hashes.inc $(PAGE_SCRIPTS) user/report/page.css
+
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
@@ -208,6 +221,10 @@ bench-limits: bench-programs
 bench-programs:
 	sh tests/install-deps.sh bench
 	$(MAKE) all $(BUILD)/bench/empty_probes
+
+# The page of 10 million events in a browser: its size, and how long it takes.
+bench-html: $(BUILD)/fabricated
+	python3 tests/bench/bench_html.py --build $(BUILD) $(BENCH)
 
 # What --probes=auto costs, by workload and budget: about half an hour.
 bench-budget: all

@@ -18,7 +18,7 @@ _giltrace_option() {
 	--stacks) mapfile -t COMPREPLY < <(compgen -W 'python native both none' -- "$current") ;;
 	--flame-kind) mapfile -t COMPREPLY < <(compgen -W 'blame wait hold' -- "$current") ;;
 	--events) mapfile -t COMPREPLY < <(compgen -W 'contended all none' -- "$current") ;;
-	--json | -o | --output | --record | --flame | --folded | --speedscope | --pprof | --timeline)
+	--json | -o | --output | --record | --html | --flame | --folded | --speedscope | --pprof | --timeline)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		;;
@@ -40,7 +40,7 @@ _giltrace_command() {
 
 _giltrace() {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} at
-	local options='--pid= --all --follow --duration= --json --flame= --folded= --speedscope= --pprof= --timeline= --flame-kind=
+	local options='--pid= --all --follow --duration= --json --html= --flame= --folded= --speedscope= --pprof= --timeline= --flame-kind=
 		--stacks= --depth= --probes= --budget= --max-threads= --max-loss= --fail-if= --output= --max-size= --record= --events=
 		--quiet --verbose --version --help -p -d -o -q -v'
 

@@ -104,7 +104,7 @@ class Page:
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         self.target = target
         self.session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network"):
+        for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(domain + ".enable")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         if not scripts:
@@ -161,6 +161,11 @@ class Page:
     def problems(self):
         """Exceptions, and dialogs that a script opened."""
         return self.events("Runtime.exceptionThrown") + self.events("Page.javascriptDialogOpening")
+
+    def complaints(self):
+        """What the browser or a script wrote to the console: what a policy forbade is among it."""
+        return [event["entry"]["text"] for event in self.events("Log.entryAdded")] + \
+            [event["type"] for event in self.events("Runtime.consoleAPICalled")]
 
     def requests(self):
         return [event["request"]["url"] for event in self.events("Network.requestWillBeSent")]

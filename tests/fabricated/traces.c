@@ -2,6 +2,7 @@
 /* Traces that never were: see traces.h. */
 #include "tests/fabricated/traces.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -410,18 +411,82 @@ static struct trace *make_frames(size_t nodes)
 	return finished(trace);
 }
 
+/*
+ * `count` events of 10 s: threads that hand the lock round, each waiting until it is its turn; each hundredth hold is
+ * ten times as long as the others.
+ */
+static struct trace *make_events(size_t count, uint32_t threads)
+{
+	struct trace *trace = new_trace();
+	uint32_t stacks[16];
+	uint64_t state = 7, now = trace->start_ns, mean = trace->duration_ns * 97 / 100 / (count / 2 + 1), *let_go;
+	char name[64];
+
+	add_process(trace, 0, PID, "/usr/bin/python3.11");
+	add_gil(trace, 0, PID, GIL, 0);
+	trace->event_level = TRACE_EVENTS_ALL;
+	for (uint32_t i = 0; i < 16; i++) {
+		snprintf(name, sizeof(name), "work_%" PRIu32, i);
+		stacks[i] = STACK(trace, RUN, PY(name, APP "work.py", 10 + i));
+	}
+	for (uint32_t i = 0; i < threads; i++) {
+		snprintf(name, sizeof(name), "worker-%" PRIu32, i);
+		add_thread(trace, 0, PID, PID + i, name, GIL, trace->duration_ns / threads,
+			   threads > 1 ? trace->duration_ns / 2 : 0);
+		add_blame(trace, PID + i, PID + (i + 1) % threads, stacks[i % 16], stacks[(i + 1) % 16], 100, 50 * MS,
+			  1);
+		add_point(trace, PID + i, stacks[i % 16], 100, 60, 50 * MS, 20 * MS, 40, 50 * MS);
+	}
+	let_go = calloc(threads, sizeof(*let_go));
+	for (size_t made = 0; let_go && made < count; made += 2) {
+		uint32_t random = next_random(&state), thread = (uint32_t)(made / 2) % threads;
+		uint64_t held = (mean / 2 + random % (mean + 1)) * (random % 100 ? 10 : 100) / 11;
+		struct trace_event *event = trace__add_event(trace);
+
+		*event = (struct trace_event){.kind = TRACE_WAIT,
+					      .pid = PID,
+					      .tid = PID + thread,
+					      .gil = GIL,
+					      .start_ns = let_go[thread] ? let_go[thread] + 100 : now,
+					      .end_ns = now,
+					      .stack = stacks[random % 16],
+					      .waiter_stack = stacks[thread % 16],
+					      .holder = PID + (thread + threads - 1) % threads,
+					      .failed = random % 3};
+		event = trace__add_event(trace);
+		*event = (struct trace_event){.kind = TRACE_HOLD,
+					      .forced = random % 2,
+					      .pid = PID,
+					      .tid = PID + thread,
+					      .gil = GIL,
+					      .start_ns = now,
+					      .end_ns = now + held,
+					      .stack = stacks[thread % 16],
+					      .waiters = random % 4};
+		now += held + mean / 50;
+		let_go[thread] = event->end_ns;
+	}
+	free(let_go);
+	return finished(trace);
+}
+
 const struct fabricated fabricated[] = {
 	{"shop", make_shop}, {"empty", make_empty}, {"several", make_several}, {"hostile", make_hostile}, {0},
 };
 
 struct trace *fabricated__make(const char *name)
 {
+	uint32_t threads = 0;
+	size_t count = 0;
+
 	if (!strncmp(name, "frames-", 7))
 		return make_frames(strtoul(name + 7, NULL, 10));
 	if (!strncmp(name, "turns-", 6))
 		return fabricated__make_turns(strtoul(name + 6, NULL, 10));
 	if (!strcmp(name, "hostile-events"))
 		return fabricated__make_hostile_events();
+	if (sscanf(name, "events-%zu-%" SCNu32, &count, &threads) == 2 && threads)
+		return make_events(count, threads);
 	for (const struct fabricated *one = fabricated; one->name; one++)
 		if (!strcmp(one->name, name))
 			return one->make();

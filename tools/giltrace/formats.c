@@ -4,6 +4,7 @@
 
 #include "user/report/flame_svg.h"
 #include "user/report/folded.h"
+#include "user/report/html.h"
 #include "user/report/json.h"
 #include "user/report/pprof.h"
 #include "user/report/speedscope.h"
@@ -15,9 +16,17 @@ static int write_json(const struct trace *trace, enum flame_kind kind, FILE *out
 	return report__json(trace, out);
 }
 
+static int write_html(const struct trace *trace, enum flame_kind kind, FILE *out)
+{
+	(void)kind;
+	return report__html(trace, out);
+}
+
 const struct report_format report_formats[REPORT_FORMATS] = {
 	{"json", "[=FILE]", "a report in JSON to FILE, or to stdout instead of the text", true, false, WITHOUT_EVENTS,
 	 write_json},
+	{"html", "=FILE.html", "all of it as one page for a browser, without a network", false, false, EVENTS_IF_KNOWN,
+	 write_html},
 	{"flame", "=FILE.svg", "an interactive flame graph", false, true, WITHOUT_EVENTS, report__flame},
 	{"folded", "=FILE", "folded stacks and nanoseconds, for other flame graph tools", false, true, WITHOUT_EVENTS,
 	 report__folded},

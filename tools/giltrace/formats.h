@@ -20,7 +20,7 @@ struct report_format {
 	int (*write)(const struct trace *trace, enum flame_kind kind, FILE *out); /* 0 or -errno */
 };
 
-#define REPORT_FORMATS 6
+#define REPORT_FORMATS 7
 
 extern const struct report_format report_formats[REPORT_FORMATS];
 

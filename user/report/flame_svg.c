@@ -11,17 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/report/asset.h"
 #include "user/report/flame_frames.h"
 #include "user/report/format.h"
 #include "user/report/safe_text.h"
 #include "user/report/xml.h"
 #include "user/trace/trace.h"
-
-#define ASSET(symbol, path)                                \
-	__asm__(".pushsection .rodata\n" #symbol ":\n"     \
-		".incbin \"" path "\"\n" #symbol "_end:\n" \
-		".byte 0\n.popsection\n");                 \
-	extern const char symbol[], symbol##_end[];
 
 ASSET(flame_css, "user/report/flame.css")
 ASSET(flame_js, "user/report/flame.js")

@@ -116,7 +116,7 @@ static bool has_other_locks(const struct trace *trace, const struct trace_gil *g
 	return process && process->gils > 1;
 }
 
-static void print_verdict(const struct trace *trace, const struct trace_gil *gil, FILE *out)
+void text__verdict(const struct trace *trace, const struct trace_gil *gil, FILE *out)
 {
 	uint64_t waited = gil->counts.waited_ns + gil->open.waited_ns;
 	uint64_t held = gil->counts.held_ns + gil->open.held_ns;
@@ -171,7 +171,7 @@ static const char *percentile(char out[FORMAT_SIZE], const struct distribution *
 }
 
 /* Where windows were sampled: the thread's part of what the lock was held, for they see the program slowed. */
-static double held_share(const struct trace *trace, const struct trace_gil *gil, const struct trace_thread *thread)
+double text__held_share(const struct trace *trace, const struct trace_gil *gil, const struct trace_thread *thread)
 {
 	double utilisation = trace__utilisation(trace, gil, NULL), held = (double)held_ns(thread);
 	double all = (double)(gil->counts.held_ns + gil->open.held_ns);
@@ -191,7 +191,7 @@ static void print_thread(const struct trace *trace, const struct trace_gil *gil,
 	snprintf(acquired, sizeof(acquired), "%" PRIu64, thread->counts.acquisitions);
 	fprintf(out, "%7" PRIu32 "%c %s %5s %5s %9s %9" PRIu64 " %7" PRIu64 " %7s %7s\n", thread->tid,
 		thread->ended ? '*' : ' ', format_name_column(name, sizeof(name), thread->name, 15),
-		all ? format_percent(held, held_share(trace, gil, thread)) : "-",
+		all ? format_percent(held, text__held_share(trace, gil, thread)) : "-",
 		format_percent(waited, (double)waited_ns(thread) / duration), all ? acquired : "-",
 		thread->counts.contended, thread->counts.failed, percentile(wait99, &thread->wait, 99),
 		all ? percentile(hold99, &thread->hold, 99) : "-");
@@ -273,7 +273,7 @@ static void print_gil(const struct trace *trace, const struct trace_gil *gil, FI
 	fprintf(out, "\n");
 	if (!is_single(trace))
 		print_process_title(trace, gil, out);
-	print_verdict(trace, gil, out);
+	text__verdict(trace, gil, out);
 	text__blame(trace, gil, out);
 	print_lock_counts(trace, gil, out);
 	print_threads(trace, gil, out);
@@ -421,26 +421,38 @@ static void print_cost(const struct trace *trace, FILE *out)
 			format_time(each, trace->quality.waiter_look_ns / trace->quality.waiter_looks));
 }
 
+void text__header(const struct trace *trace, FILE *out)
+{
+	if (is_single(trace))
+		print_header(trace, out);
+	else
+		print_several(trace, out);
+}
+
+void text__losses(const struct trace *trace, FILE *out)
+{
+	print_lost(trace, out);
+	print_stack_quality(trace, out);
+	print_sampling(trace, out);
+	print_cost(trace, out);
+}
+
 int report__text(const struct trace *trace, FILE *out)
 {
 	errno = 0;
+	text__header(trace, out);
 	if (is_single(trace)) {
-		print_header(trace, out);
 		if (trace->gil_count > 1)
 			print_locks(trace, out);
 		for (size_t i = 0; i < trace->gil_count; i++)
 			print_gil(trace, &trace->gils[i], out);
 	} else {
-		print_several(trace, out);
 		text__processes(trace, out);
 		print_worst_locks(trace, out);
 	}
 	if (!trace->gil_count)
 		fprintf(out, "\nNo thread took, released or waited for the lock while it was traced.\n");
-	print_lost(trace, out);
-	print_stack_quality(trace, out);
-	print_sampling(trace, out);
-	print_cost(trace, out);
+	text__losses(trace, out);
 	if (fflush(out) || ferror(out))
 		return errno ? -errno : -EIO;
 	return 0;

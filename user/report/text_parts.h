@@ -11,6 +11,19 @@ struct stacks;
 struct trace;
 struct trace_frame;
 struct trace_gil;
+struct trace_thread;
+
+/* Of what the trace is, in a line or a few. */
+void text__header(const struct trace *trace, FILE *out);
+
+/* Whether the lock is what the program waits for, in a line; what that cost, in another; and whom. */
+void text__verdict(const struct trace *trace, const struct trace_gil *gil, FILE *out);
+
+/* What is missing, what is an estimate, and what tracing cost. */
+void text__losses(const struct trace *trace, FILE *out);
+
+/* The share of the time in which the thread had the lock, in [0, 1]. */
+double text__held_share(const struct trace *trace, const struct trace_gil *gil, const struct trace_thread *thread);
 
 /* Percentiles, and for each octave how many values and what share of all their time. Writes nothing when the
  * distribution is empty. */
