@@ -103,10 +103,10 @@ static int come_to_end(struct top *top, enum capture_end end)
 {
 	int err;
 
-	session__stop(&top->session, end);
+	capture__stop(top->session.capture);
 	top->over = true;
+	top->view.paused = false;
 	err = look(top);
-	top->view.own_pct = -1;
 	top->view.span = LIVE_SINCE_RESET;
 	snprintf(top->view.notice, sizeof(top->view.notice), "%s: these are the figures since the reset. q leaves.",
 		 end == CAPTURE_EXECED                                  ? "The process replaced its program (exec)"
@@ -140,7 +140,10 @@ static void type_filter(struct top_view *view, int key)
 		view->typing = false;
 		*view->filter = '\0';
 	} else if ((key == KEY_BACKSPACE || key == 127 || key == 8) && length) {
-		view->filter[length - 1] = '\0';
+		do /* a whole character */
+			length--;
+		while (length && ((unsigned char)view->filter[length] & 0xc0) == 0x80);
+		view->filter[length] = '\0';
 	} else if (key >= ' ' && key < 256 && key != 127 && length + 1 < sizeof(view->filter)) {
 		view->filter[length] = (char)key;
 		view->filter[length + 1] = '\0';
@@ -307,8 +310,7 @@ int command_top(const struct options *options)
 		err = run(&top);
 		if (err)
 			complain("%s", top.why);
-		if (!top.over)
-			session__stop(&top.session, CAPTURE_STOPPED);
+		session__stop(&top.session, CAPTURE_STOPPED);
 	}
 	live__clear(&top.view.live);
 	session__free(&top.session);

@@ -13,10 +13,11 @@
 
 #define TEXT_SIZE    512
 #define LEAST_NAME   10
-#define MOST_NAME    32
-#define LEAST_BAR    10
+#define MOST_NAME    24
+#define LEAST_BAR    15
 #define MOST_BAR     40
 #define MOST_COLUMNS 8
+#define ROOMY        60 /* below, less is said */
 
 /* Above these mean numbers of waiters the report calls a process bound, or partly bound, by the lock. */
 #define BOUND        0.5
@@ -60,7 +61,7 @@ static int put(int y, int x, int width, const char *text)
 	snprintf(cut, TEXT_SIZE, "%s", text);
 	format_cut(cut, (size_t)(width < COLS - x ? width : COLS - x), "~");
 	mvaddstr(y, x, cut);
-	return getcurx(stdscr);
+	return getcury(stdscr) == y ? getcurx(stdscr) : COLS;
 }
 
 static void put_right(int y, int end, const char *text)
@@ -82,25 +83,25 @@ static const char *format_clock(char out[FORMAT_SIZE], uint64_t ns)
 	return out;
 }
 
-/* "last 1.0 s": of which time all figures are. */
+/* "last 1.0 s of 2:03": of which time all figures are, and how long ago the reset was. */
 static const char *format_span(char *out, size_t size, const struct top_view *view)
 {
 	char time[FORMAT_SIZE];
 
+	format_clock(time, view->live.span_ns[LIVE_SINCE_RESET]);
 	if (view->span == LIVE_LAST)
-		snprintf(out, size, "last %.1f s", (double)view->live.span_ns[LIVE_LAST] / 1e9);
+		snprintf(out, size, "last %.1f s of %s", (double)view->live.span_ns[LIVE_LAST] / 1e9, time);
 	else
-		snprintf(out, size, "since reset, %s", format_clock(time, view->live.span_ns[LIVE_SINCE_RESET]));
+		snprintf(out, size, "since reset, %s", time);
 	return out;
 }
 
 static void draw_title(const struct top_view *view)
 {
-	char span[64], right[128], clock[FORMAT_SIZE];
+	char span[64], right[128];
 	int left;
 
-	snprintf(right, sizeof(right), "%s%s  %s", view->paused ? "PAUSED  " : "",
-		 format_span(span, sizeof(span), view), format_clock(clock, view->live.duration_ns));
+	snprintf(right, sizeof(right), "%s%s", view->paused ? "PAUSED  " : "", format_span(span, sizeof(span), view));
 	top_terminal__look(LOOK_STRONG);
 	left = put(0, 0, COLS, "giltrace top");
 	top_terminal__look(LOOK_PLAIN);
@@ -195,17 +196,17 @@ static void draw_blame(const struct top_view *view)
 		put(2, x, COLS - x, "nobody waited");
 		return;
 	}
-	if (worst->holder)
-		snprintf(text, sizeof(text), "%s (%" PRIu32 ") ",
-			 format_name(name, sizeof(name), live__thread_name(&view->live, worst->process, worst->holder),
-				     15),
-			 worst->holder);
+	format_name(name, sizeof(name), live__thread_name(&view->live, worst->process, worst->holder), 15);
+	if (!worst->holder)
+		snprintf(text, sizeof(text), "an unknown thread");
+	else if (COLS < ROOMY)
+		snprintf(text, sizeof(text), "%s", name);
 	else
-		snprintf(text, sizeof(text), "an unknown thread ");
+		snprintf(text, sizeof(text), "%s (%" PRIu32 ")", name, worst->holder);
 	top_terminal__look(LOOK_STRONG);
 	x = put(2, x, COLS - x, text);
 	top_terminal__look(LOOK_PLAIN);
-	snprintf(text, sizeof(text), "%s %% of waiting: ", format_percent(percent, share));
+	snprintf(text, sizeof(text), " %s %%%s ", format_percent(percent, share), COLS < ROOMY ? "" : " of waiting:");
 	x = put(2, x, COLS - x, text);
 	if (COLS - x < 10)
 		return;
@@ -220,7 +221,7 @@ static void draw_blame(const struct top_view *view)
 static void draw_cost(const struct top_view *view)
 {
 	const struct live *live = &view->live;
-	char number[FORMAT_SIZE], text[TEXT_SIZE];
+	char number[FORMAT_SIZE], own[FORMAT_SIZE], text[TEXT_SIZE];
 	double span = (double)live->span_ns[view->span];
 	int x;
 
@@ -228,15 +229,12 @@ static void draw_cost(const struct top_view *view)
 	snprintf(text, sizeof(text), "Lost: %s.", live->lost ? format_count(number, (double)live->lost) : "nothing");
 	x = put(3, 0, COLS, text);
 	top_terminal__look(LOOK_PLAIN);
-	if (live->cost_ns_per_hit >= 0 && span > 0) {
-		snprintf(text, sizeof(text), " Tracing costs %s %% of a CPU",
-			 format_percent(number, (double)live->hits[view->span] * live->cost_ns_per_hit / span));
-		x = put(3, x, COLS - x, text);
-	}
-	if (view->own_pct >= 0) {
-		snprintf(text, sizeof(text), ", top itself %s %%", format_percent(number, view->own_pct / 100));
-		put(3, x, COLS - x, text);
-	}
+	if (live->cost_ns_per_hit < 0 || span <= 0 || view->own_pct < 0)
+		return;
+	snprintf(text, sizeof(text), " Cost: tracing %s %%, top %s %% of a CPU",
+		 format_percent(number, (double)live->hits[view->span] * live->cost_ns_per_hit / span),
+		 format_percent(own, view->own_pct / 100));
+	put(3, x, COLS - x, text);
 }
 
 static void draw_notice(const struct top_view *view)
@@ -297,7 +295,8 @@ static void draw_headings(const struct top_view *view, const struct layout *layo
 	}
 	top_terminal__look(LOOK_TITLE);
 	if (layout->bar_width)
-		put(y, layout->bar_x, layout->bar_width, "= held  - waiting");
+		put(y, layout->bar_x, layout->bar_width,
+		    layout->bar_width < 17 ? "= held  - waits" : "= held  - waiting");
 	top_terminal__look(LOOK_PLAIN);
 }
 

@@ -38,7 +38,7 @@ struct top_view {
 	size_t page;  /* so many are on it */
 	bool paused, helping;
 	bool typing;                  /* a filter */
-	char filter[TOP_FILTER_SIZE]; /* in small letters; "": all rows */
+	char filter[TOP_FILTER_SIZE]; /* "": all rows */
 	char notice[TOP_NOTICE_SIZE]; /* that the process ended; "" */
 };
 
