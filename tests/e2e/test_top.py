@@ -15,18 +15,19 @@ from tracing import GILTRACE, TraceTest, end, wait_for, workload
 
 RATE_SHARE = 0.3  # a rate of some seconds is within this of the rate of the whole run
 LINES, COLUMNS = 24, 80
+TIMEOUT = 20  # seconds
 PROMPT = "all yours>"
 
 
 class Terminal:
-    """A shell in a terminal of its own, and giltrace top in it."""
+    """bash in a terminal of its own, and giltrace top in it."""
 
     def __init__(self, test):
         self.socket = os.path.join(test.directory, "tmux")
         environment = dict(os.environ, LC_ALL="C.UTF-8", PS1=PROMPT + " ", HISTFILE="")
         environment.pop("TMUX", None)
         subprocess.run(["tmux", "-u", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", "-x", str(COLUMNS), "-y",
-                        str(LINES), "sh"], env=environment, check=True, timeout=60)
+                        str(LINES), "bash --norc --noprofile"], env=environment, check=True, timeout=60)
         test.addCleanup(self.tmux, "kill-server")
         self.wait(lambda screen: PROMPT in screen, "the shell's prompt")
 
@@ -55,7 +56,7 @@ class Terminal:
             seen[:] = [self.screen()]
             return condition(seen[0])
         try:
-            wait_for(holds, what)
+            wait_for(holds, what, TIMEOUT)
         except AssertionError as timeout:
             raise AssertionError("%s; the screen was:\n%s" % (timeout, seen[0])) from None
         return seen[0]
