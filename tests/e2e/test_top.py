@@ -24,10 +24,13 @@ class Terminal:
 
     def __init__(self, test):
         self.socket = os.path.join(test.directory, "tmux")
-        environment = dict(os.environ, LC_ALL="C.UTF-8", PS1=PROMPT + " ", HISTFILE="")
+        settings = os.path.join(test.directory, "bashrc")
+        with open(settings, "w", encoding="ascii") as file:
+            file.write("PS1='%s '\nunset HISTFILE\n" % PROMPT)
+        environment = dict(os.environ, LC_ALL="C.UTF-8")
         environment.pop("TMUX", None)
         subprocess.run(["tmux", "-u", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", "-x", str(COLUMNS), "-y",
-                        str(LINES), "bash --norc --noprofile"], env=environment, check=True, timeout=60)
+                        str(LINES), "bash --noprofile --rcfile " + settings], env=environment, check=True, timeout=60)
         test.addCleanup(self.tmux, "kill-server")
         self.wait(lambda screen: PROMPT in screen, "the shell's prompt")
 
