@@ -86,7 +86,7 @@ class Terminal:
 
 def rows(screen):
     """The table: a list of the words of each row, by the number that it begins with."""
-    return {int(line.split()[0]): line.split() for line in screen.splitlines() if re.match(r" *\d+ \S", line)}
+    return {int(line.split()[0]): line.split() for line in screen.splitlines() if re.match(r" +\d+ \S", line)}
 
 
 class TopTest(TraceTest):
@@ -109,10 +109,10 @@ class TopTest(TraceTest):
         self.assertIn("giltrace top", screen)  # the command, as it was typed
         self.assertFalse(self.terminal.is_alternate())
         self.assertEqual(self.terminal.stty(), before)
-        self.terminal.type("echo status $?")
+        self.terminal.type("status=$((1000 + $?)); clear; echo status $status")
         self.terminal.press("Enter")
-        screen = self.terminal.wait(lambda text: re.search(r"^status \d+$", text, re.MULTILINE), "the status")
-        return int(re.search(r"^status (\d+)$", screen, re.MULTILINE).group(1))
+        screen = self.terminal.wait(lambda text: re.search(r"^status 1\d+$", text, re.MULTILINE), "the status")
+        return int(re.search(r"^status (\d+)$", screen, re.MULTILINE).group(1)) - 1000
 
 
 class Figures(TopTest):
@@ -147,7 +147,7 @@ class Figures(TopTest):
         toygil = self.start_toygil(4)
         self.terminal.top("-p", toygil.pid)
         screen = self.terminal.wait(lambda text: "The process has ended" in text, "the end of toygil")
-        self.assertIn("worker-1", screen)
+        self.assertIn("worker-2", screen)
         self.terminal.press("t")
         self.terminal.wait(lambda text: "toygil (ended)" in text, "the table of locks")
         self.terminal.press("q")
@@ -163,7 +163,7 @@ class Figures(TopTest):
         self.assertNotIn("\x1b[31mRED", self.terminal.raw_screen())
 
     def test_several(self):
-        """With --all, the locks of two processes."""
+        """The locks of two processes."""
         pids = [self.start_toygil(120).pid, self.start_toygil(120).pid]
         self.terminal.top("-p", pids[0], "-p", pids[1], "--interval=0.2", "--probes=waits")
         self.terminal.press("t")
@@ -180,7 +180,7 @@ class Keys(TopTest):
         self.terminal.top("-p", self.toygil.pid, "--interval=0.2")
 
     def order(self):
-        return [line.split()[1] for line in self.terminal.screen().splitlines() if re.match(r" *\d+ \S", line)]
+        return [line.split()[1] for line in self.terminal.screen().splitlines() if re.match(r" +\d+ \S", line)]
 
     def test_keys(self):
         terminal = self.terminal
@@ -188,13 +188,13 @@ class Keys(TopTest):
         screen = terminal.wait(lambda text: "lock of" in text, "the table of locks")
         self.assertEqual(list(rows(screen)), [self.toygil.pid])
         terminal.press("t")
-        terminal.wait(lambda text: "lock of" not in text and "worker-1" in text, "the table of threads")
+        terminal.wait(lambda text: "lock of" not in text and "worker-2" in text, "the table of threads")
         terminal.press("p")
         before = terminal.wait(lambda text: "PAUSED" in text, "the pause")
         terminal.press("?")
         terminal.wait(lambda text: "acquisitions a second" in text, "the help")
         terminal.press("?")
-        self.assertEqual(terminal.wait(lambda text: "worker-1" in text, "the table"), before)
+        self.assertEqual(terminal.wait(lambda text: "worker-2" in text, "the table"), before)
         terminal.press("S")  # from the first column round to the last: the number
         wait_for(lambda: list(rows(terminal.screen())) == sorted(rows(before)), "the threads in the order of their numbers")
         terminal.press("S")
@@ -203,7 +203,7 @@ class Keys(TopTest):
         terminal.wait(lambda text: "PAUSED" not in text, "the end of the pause")
         terminal.press("/")
         terminal.type("WORK")
-        terminal.wait(lambda text: "server" not in text and "worker-1" in text, "the filter")
+        terminal.wait(lambda text: "server" not in text and "worker-2" in text, "the filter")
         terminal.press("Enter")
         terminal.wait(lambda text: "[/WORK]" in text, "the end of typing")
         terminal.press("/")
@@ -239,7 +239,7 @@ class Keys(TopTest):
         self.assertFalse(self.terminal.is_alternate())
         self.terminal.type("fg")
         self.terminal.press("Enter")
-        self.terminal.wait(lambda text: "worker-1" in text and "grants/s" in text, "the screen again")
+        self.terminal.wait(lambda text: "worker-2" in text and "grants/s" in text, "the screen again")
 
     def test_resize(self):
         """Of a narrow and low screen the most important is shown; of a wide one bars too."""
@@ -250,7 +250,7 @@ class Keys(TopTest):
                                         "a screen of %dx%d" % (columns, lines))
             self.assertLessEqual(max(map(len, screen.splitlines() or [""])), columns)
             self.assertLessEqual(len(screen.splitlines()), lines)
-        self.assertIn("worker-1", screen)
+        self.assertIn("worker-2", screen)
 
 
 class Refused(TraceTest):
