@@ -15,18 +15,20 @@
 #include "user/report/format.h"
 #include "user/trace/trace.h"
 
-#define WHY_SIZE 1024
+#define WHY_SIZE   1024
+#define MOST_SHARE 100
 
 struct top {
 	const struct options *options;
 	struct session session;
 	struct top_view view;
-	int events;          /* readable: a key, a signal, another size */
-	uint64_t due_ns;     /* CLOCK_MONOTONIC: when to look next */
-	uint64_t own_cpu_ns; /* CPU time of this process at the last look, */
-	uint64_t looked_ns;  /* and when that was */
-	bool over;           /* nothing is traced any more */
-	char why[WHY_SIZE];  /* what ended it, to be told on stderr */
+	int events;           /* readable: a key, a signal, another size */
+	uint64_t due_ns;      /* CLOCK_MONOTONIC: when to look next */
+	uint64_t look_cpu_ns; /* what looking and drawing took the last time */
+	uint64_t own_cpu_ns;  /* CPU time of this process at the last look, */
+	uint64_t looked_ns;   /* and when that was */
+	bool over;            /* nothing is traced any more */
+	char why[WHY_SIZE];   /* what ended it, to be told on stderr */
 };
 
 static uint64_t time_of(clockid_t clock)
@@ -90,12 +92,26 @@ static int look(struct top *top)
 	return err;
 }
 
+/* When to look next: less often where looking and drawing would take more of a CPU than one part in so many. */
 static void look_at_time(struct top *top)
 {
-	uint64_t now = time_of(CLOCK_MONOTONIC), cost = capture__scan_ns(top->session.capture) * 100;
-	uint64_t interval = top->options->interval_ns;
+	uint64_t interval = top->options->interval_ns, least = top->look_cpu_ns * MOST_SHARE;
 
-	top->due_ns = now + (cost > interval ? cost : interval); /* of thousands of threads less often */
+	top->due_ns = time_of(CLOCK_MONOTONIC) + (least > interval ? least : interval);
+}
+
+/* Looks and draws. 0 or -errno. */
+static int go_on(struct top *top)
+{
+	uint64_t began = time_of(CLOCK_THREAD_CPUTIME_ID);
+	int err;
+
+	look_at_time(top);
+	err = look(top);
+	if (!err)
+		top_view__draw(&top->view);
+	top->look_cpu_ns = time_of(CLOCK_THREAD_CPUTIME_ID) - began;
+	return err;
 }
 
 /* The last figures, of all the time: those of the last moment were hardly any. */
@@ -268,14 +284,13 @@ static int watch(struct top *top)
 		if (end == CAPTURE_STOPPED) {
 			if (!obey_all(top))
 				return 0;
+			top_view__draw(&top->view);
 		} else if (end == CAPTURE_DUE) {
-			look_at_time(top);
-			err = look(top);
+			err = go_on(top);
 		} else {
 			err = come_to_end(top, end);
-		}
-		if (!err)
 			top_view__draw(&top->view);
+		}
 	}
 	return err;
 }
