@@ -16,7 +16,7 @@
 #include "user/trace/trace.h"
 
 #define WHY_SIZE   1024
-#define MOST_SHARE 100
+#define MOST_SHARE 200
 
 struct top {
 	const struct options *options;
