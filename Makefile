@@ -63,7 +63,7 @@ $(BUILD)/libgiltrace.a: $(call objects,$(LIBRARY_SOURCES))
 $(BUILD)/bin/giltrace: $(call objects,$(GILTRACE_SOURCES)) $(BUILD)/libgiltrace.a
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
-	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
+	@$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBRARIES) -lncursesw -ltinfo
 
 $(BUILD)/tests/test_toygil_%: $(BUILD)/obj/tests/unit/test_toygil_%.o $(call objects,$(filter-out %/main.c,$(TOYGIL_SOURCES))) \
 		$(BUILD)/libgiltrace.a

@@ -79,6 +79,7 @@ struct {
 	__type(key, __u32); /* slot */
 	__type(value, struct thread);
 	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE); /* so that looking for those in use costs no call each */
 } threads SEC(".maps");
 
 struct {

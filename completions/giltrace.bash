@@ -22,7 +22,7 @@ _giltrace_option() {
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		;;
-	-d | --duration | --budget | --depth | --max-threads | --max-loss | --max-size | --fail-if) ;; # nothing to offer
+	-d | --duration | --budget | --depth | --max-threads | --max-loss | --max-size | --fail-if | --interval) ;; # nothing to offer
 	*) return 1 ;;
 	esac
 }
@@ -42,7 +42,7 @@ _giltrace() {
 	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} at
 	local options='--pid= --all --follow --duration= --json --html= --flame= --folded= --speedscope= --pprof= --timeline= --flame-kind=
 		--stacks= --depth= --probes= --budget= --max-threads= --max-loss= --fail-if= --output= --max-size= --record= --events=
-		--quiet --verbose --version --help -p -d -o -q -v'
+		--interval= --quiet --verbose --version --help -p -d -o -q -v'
 
 	COMPREPLY=()
 	for ((at = 1; at < COMP_CWORD; at++)); do
@@ -66,8 +66,10 @@ _giltrace() {
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
+	elif [[ ${COMP_WORDS[1]} == top ]] && ((COMP_CWORD > 1)); then
+		options='--pid= --all --follow --stacks= --depth= --probes= --budget= --max-threads= --interval= --help -p'
 	elif ((COMP_CWORD == 1)); then
-		options+=' record report doctor'
+		options+=' record report top doctor'
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
 	[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null

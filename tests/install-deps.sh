@@ -5,13 +5,13 @@
 set -eu
 
 packages="make gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev libdw-dev zlib1g-dev libcapstone-dev libjansson-dev
-libcmocka-dev python3"
+libncurses-dev libcmocka-dev python3"
 optional=
 # On Ubuntu, bpftool comes with linux-tools-common.
 if ! apt-cache show bpftool >/dev/null 2>&1 && apt-cache show linux-tools-common >/dev/null 2>&1; then
 	packages=$(echo "$packages" | sed 's/bpftool/linux-tools-common/')
 fi
-[ "${1:-}" != test ] || optional="bpftrace chromium golang-go fish man-db mandoc zsh"
+[ "${1:-}" != test ] || optional="bpftrace chromium golang-go fish man-db mandoc tmux zsh"
 [ "${1:-}" != bench ] || optional="bpftrace linux-perf python3-bpfcc austin"
 [ "${1:-}" != bench ] || optional="$optional linux-headers-$(dpkg --print-architecture)" # for BCC, which compiles
 [ "${1:-}" != fuzz ] || packages="$packages libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"

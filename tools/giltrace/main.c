@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/giltrace/commands.h"
+#include "tools/giltrace/progress.h"
 #include "user/report/safe_text.h"
 
 void complain(const char *format, ...)
@@ -19,6 +20,7 @@ void complain(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
+	progress__hide();
 	fprintf(stderr, "giltrace: %s\n", safe_text(safe, sizeof(safe), message)); /* it may name the target's files */
 }
 
@@ -40,6 +42,7 @@ int status_of(int err)
 static int print_all(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	(void)level;
+	progress__hide();
 	return vfprintf(stderr, format, arguments);
 }
 
@@ -77,6 +80,8 @@ int main(int argc, char **argv)
 		return command_doctor(&options);
 	case COMMAND_REPORT:
 		return command_report(&options);
+	case COMMAND_TOP:
+		return command_top(&options);
 	case COMMAND_TRACE:
 	case COMMAND_RECORD:
 		break;

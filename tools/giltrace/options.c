@@ -21,6 +21,7 @@ static const char help_begin[] =
 	"  giltrace [options] -- COMMAND [ARG...]    start a command traced; exits with its status\n"
 	"  giltrace record -o FILE ...               trace as above into a recording, no report\n"
 	"  giltrace report FILE [options]            the report of a recording; needs no root\n"
+	"  giltrace top -p PID [options]             watch live in the terminal: locks, threads, blame\n"
 	"  giltrace doctor [-p PID]                  what this machine and this process allow\n"
 	"\n"
 	"  -p, --pid=PID           the process; can be given up to 64 times\n"
@@ -38,6 +39,8 @@ static const char help_end[] =
 	"      --record=FILE       a recording beside the report\n"
 	"      --events=KIND       single events in a recording: contended (each wait, and the holds that\n"
 	"                          somebody waited for; the default), all (each hold too) or none\n"
+	"\n"
+	"      --interval=SECONDS  top: from one look to the next, 0.1 to 1 (the default)\n"
 	"\n"
 	"      --stacks=KIND       the frames that stacks have: python, native, both or none\n"
 	"      --depth=N           the most frames of a stack, 1 to 128 (the default)\n"
@@ -72,6 +75,7 @@ enum {
 	OPTION_MAX_SIZE,
 	OPTION_EVENTS,
 	OPTION_RECORD,
+	OPTION_INTERVAL,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTION_REPORTS, /* the first of the formats; theirs are the last */
@@ -94,14 +98,16 @@ static const struct option fixed_options[] = {
 	{"max-size", required_argument, NULL, OPTION_MAX_SIZE},
 	{"events", required_argument, NULL, OPTION_EVENTS},
 	{"record", required_argument, NULL, OPTION_RECORD},
+	{"interval", required_argument, NULL, OPTION_INTERVAL},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
 };
 
-#define DEFAULT_BUDGET_PCT 2
-#define FIXED_OPTIONS      (sizeof(fixed_options) / sizeof(*fixed_options))
+#define DEFAULT_BUDGET_PCT  2
+#define DEFAULT_INTERVAL_NS 1000000000
+#define FIXED_OPTIONS       (sizeof(fixed_options) / sizeof(*fixed_options))
 
 /* The options above, one for each report format, and the end. */
 static void list_options(struct option list[FIXED_OPTIONS + REPORT_FORMATS + 1])
@@ -314,6 +320,11 @@ static int parse_option(struct options *options, int option, const char *text)
 		if (!parse_real(text, 0.01, 100, &options->budget_pct))
 			return options__refuse("--budget takes a percentage from 0.01 to 100, not \"%s\"", text);
 		return -1;
+	case OPTION_INTERVAL:
+		if (!parse_real(text, 0.1, 1, &real))
+			return options__refuse("--interval takes seconds from 0.1 to 1, not \"%s\"", text);
+		options->interval_ns = (uint64_t)(real * 1e9);
+		return -1;
 	case OPTION_MAX_LOSS:
 		if (!parse_real(text, 0, 100, &options->max_loss_pct))
 			return options__refuse("--max-loss takes a percentage from 0 to 100, not \"%s\"", text);
@@ -355,10 +366,8 @@ static int parse_option(struct options *options, int option, const char *text)
 static enum subcommand find_subcommand(const char *word)
 {
 	static const char *const words[] = {
-		[COMMAND_TRACE] = "",
-		[COMMAND_RECORD] = "record",
-		[COMMAND_REPORT] = "report",
-		[COMMAND_DOCTOR] = "doctor",
+		[COMMAND_TRACE] = "",  [COMMAND_RECORD] = "record", [COMMAND_REPORT] = "report",
+		[COMMAND_TOP] = "top", [COMMAND_DOCTOR] = "doctor",
 	};
 	int found = find_word(words, sizeof(words) / sizeof(*words), word);
 
@@ -404,6 +413,8 @@ int options__parse(struct options *options, int argc, char **argv)
 	if (optind < argc && !options->command)
 		return options__refuse("\"%s\" is not understood; a command to start stands after --", argv[optind]);
 	status = options__check(options);
+	if (!options->interval_ns)
+		options->interval_ns = DEFAULT_INTERVAL_NS;
 	if (!options->budget_pct)
 		options->budget_pct = DEFAULT_BUDGET_PCT;
 	return status;

@@ -22,7 +22,7 @@ enum exit_status {
 	STATUS_CONDITION = 6, /* a --fail-if held */
 };
 
-enum subcommand { COMMAND_TRACE, COMMAND_RECORD, COMMAND_REPORT, COMMAND_DOCTOR };
+enum subcommand { COMMAND_TRACE, COMMAND_RECORD, COMMAND_REPORT, COMMAND_TOP, COMMAND_DOCTOR };
 
 #define OPTIONS_MAX_PIDS  64
 #define OPTIONS_MAX_DEPTH 128
@@ -43,8 +43,9 @@ struct options {
 	enum trace_stacks stacks;
 	uint32_t depth; /* the most frames of a stack */
 	uint32_t max_threads;
-	double budget_pct;   /* with TRACE_AUTO, of one CPU */
-	double max_loss_pct; /* negative: any */
+	uint64_t interval_ns; /* of top, from one look to the next */
+	double budget_pct;    /* with TRACE_AUTO, of one CPU */
+	double max_loss_pct;  /* negative: any */
 	struct condition_texts fail_if;
 	bool quiet, verbose;
 };

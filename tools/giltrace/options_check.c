@@ -91,6 +91,21 @@ static int check_target(const struct options *options)
 	return -1;
 }
 
+/* What only a report or a recording can do something with. */
+static int check_top(const struct options *options)
+{
+	const char *no = "top writes no report and starts no command: giltrace -p PID does, giltrace -- COMMAND";
+
+	for (size_t i = 0; i < REPORT_FORMATS; i++)
+		if (options->reports.of[i])
+			return options__refuse("%s", no);
+	if (options->command || options->fail_if.count || options->max_loss_pct >= 0)
+		return options__refuse("%s", no);
+	if (options->duration_ns || options->max_size || options->quiet || options->verbose)
+		return options__refuse("top goes on until q is pressed: no -d, --max-size, -q or -v with it");
+	return -1;
+}
+
 static int check_record(const struct options *options)
 {
 	if (!options->recording)
@@ -128,6 +143,8 @@ int options__check(const struct options *options)
 {
 	int status;
 
+	if (options->interval_ns && options->subcommand != COMMAND_TOP)
+		return options__refuse("--interval is for giltrace top");
 	switch (options->subcommand) {
 	case COMMAND_DOCTOR:
 		if (options->command || options->pid_count > 1 || options->scope != TRACE_GIVEN)
@@ -135,6 +152,7 @@ int options__check(const struct options *options)
 		return -1;
 	case COMMAND_REPORT:
 		return check_report(options);
+	case COMMAND_TOP:
 	case COMMAND_RECORD:
 	case COMMAND_TRACE:
 		break;
@@ -142,5 +160,7 @@ int options__check(const struct options *options)
 	status = check_target(options);
 	if (status != -1)
 		return status;
+	if (options->subcommand == COMMAND_TOP)
+		return check_top(options);
 	return options->subcommand == COMMAND_RECORD ? check_record(options) : check_live(options);
 }

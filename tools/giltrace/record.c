@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "tools/giltrace/commands.h"
+#include "tools/giltrace/progress.h"
 #include "tools/giltrace/reports.h"
 #include "user/recording/recorder.h"
 #include "user/report/format.h"
@@ -46,7 +47,8 @@ int record__open(struct record *record)
 
 void record__begin(struct record *record)
 {
-	if (record->options->recording)
+	progress__begin(record->options);
+	if (record->options->recording || progress__is_wanted(record->options))
 		record->due_ns = now_ns() + FIRST_INTERVAL_NS;
 }
 
@@ -60,7 +62,9 @@ static void tell(struct record *record, int err)
 	if (record->told)
 		return;
 	record->told = true;
-	if (err == -EFBIG)
+	if (!path)
+		complain("cannot read the figures: %s", strerror(-err));
+	else if (err == -EFBIG)
 		complain("a part of the trace is not in %s: it is larger than --max-size", path);
 	else if (written_ns)
 		complain("cannot write %s: %s; it has the first %s of the trace", path, strerror(-err),
@@ -81,6 +85,8 @@ static int add(struct record *record, struct capture *capture, const enum trace_
 	}
 	if (!err) {
 		record->duration_ns = now->duration_ns;
+		if (!end)
+			progress__tell(now);
 		err = recorder__add(record->recorder, now, capture__stacks(capture), end != NULL);
 		if (err && err != -ENOMEM) {
 			tell(record, err);
@@ -109,7 +115,10 @@ void record__go_on(struct record *record, struct capture *capture)
 int record__end(struct record *record, struct capture *capture, enum trace_end end)
 {
 	char why[1024] = "";
-	int err = add(record, capture, &end, why, sizeof(why));
+	int err;
+
+	progress__hide();
+	err = add(record, capture, &end, why, sizeof(why));
 
 	if (!err)
 		return 0;

@@ -14,7 +14,7 @@ struct recorder;
 struct record {
 	const struct options *options;
 	struct recorder *recorder;
-	uint64_t due_ns;      /* CLOCK_MONOTONIC: when to collect next; 0: at the end alone */
+	uint64_t due_ns; /* CLOCK_MONOTONIC: when to collect next, for a file or to tell how it goes; 0: at the end */
 	uint64_t duration_ns; /* of the trace, as it was added last */
 	bool told;            /* that it cannot be written */
 	bool lost;            /* a part of it never will be */

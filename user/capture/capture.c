@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -243,6 +244,23 @@ static int handle_record(void *context, void *data, size_t size)
 	return 0;
 }
 
+static size_t mapped_size(const struct capture *capture)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = capture->slots * sizeof(struct thread);
+
+	return (size + page - 1) / page * page;
+}
+
+/* Without it (an array's elements are 8 bytes apart or more) slots are read by calls. */
+static void map_threads(struct capture *capture)
+{
+	void *mapped = sizeof(struct thread) % 8 ? MAP_FAILED
+						 : mmap(NULL, mapped_size(capture), PROT_READ, MAP_SHARED,
+							bpf_map__fd(capture->bpf->maps.threads), 0);
+
+	capture->mapped_threads = mapped == MAP_FAILED ? NULL : mapped;
+}
+
 static int load(struct capture *capture, const struct capture_options *options)
 {
 	struct giltrace_bpf *bpf = giltrace_bpf__open();
@@ -268,6 +286,7 @@ static int load(struct capture *capture, const struct capture_options *options)
 		err = fill_queue(bpf->maps.free_walks);
 	if (err)
 		return err;
+	map_threads(capture);
 	capture->ring = ring_buffer__new(bpf_map__fd(bpf->maps.records), handle_record, capture, NULL);
 	if (!capture->ring)
 		return -errno;
@@ -678,6 +697,8 @@ void capture__free(struct capture *capture)
 	lives__clear(&capture->lives);
 	governor__free(capture->governor);
 	lock_watch__free(capture->watch);
+	if (capture->mapped_threads)
+		munmap((void *)capture->mapped_threads, mapped_size(capture));
 	ring_buffer__free(capture->ring);
 	ring_buffer__free(capture->stack_ring);
 	ring_buffer__free(capture->event_ring);

@@ -47,6 +47,7 @@ struct capture {
 	uint64_t as_of_ns;          /* the moment of the figures that are collected */
 	bool half_full;             /* the maps that grow with the stacks */
 	uint32_t slots;
+	const char *mapped_threads; /* the slots as the kernel side has them; NULL: they are read by calls */
 	/*
 	 * What was read while the trace runs: processes that ended, with their locks; stacks; and since figures were
 	 * collected last, threads that ended, blame, release points, hogs, events.

@@ -176,6 +176,20 @@ static uint64_t cpu_time(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* Copies a slot that is in use. */
+static bool read_slot(const struct capture *capture, uint32_t slot, struct thread *thread)
+{
+	if (capture->mapped_threads) {
+		const struct thread *there = (const void *)(capture->mapped_threads + (size_t)slot * sizeof(*thread));
+
+		if (!*(const volatile uint32_t *)&there->tgid)
+			return false;
+		memcpy(thread, there, sizeof(*thread));
+		return thread->tgid != 0;
+	}
+	return !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.threads), &slot, thread) && thread->tgid;
+}
+
 static int collect_threads(struct capture *capture, struct trace *trace)
 {
 	static struct thread thread;
@@ -183,7 +197,7 @@ static int collect_threads(struct capture *capture, struct trace *trace)
 	int err = 0;
 
 	for (uint32_t slot = 0; slot < capture->slots && !err; slot++) {
-		if (bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.threads), &slot, &thread) || !thread.tgid)
+		if (!read_slot(capture, slot, &thread))
 			continue;
 		trace->probes.hits += thread.hits;
 		err = add_thread(capture, trace, &thread);

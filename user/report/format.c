@@ -66,6 +66,22 @@ const char *format_percent(char out[FORMAT_SIZE], double share)
 	return out;
 }
 
+const char *format_count(char out[FORMAT_SIZE], double count)
+{
+	static const char units[] = "kMGTPE";
+	int unit = -1;
+
+	while (count >= 999.5 && units[unit + 1]) {
+		count /= 1000;
+		unit++;
+	}
+	if (unit < 0)
+		snprintf(out, FORMAT_SIZE, "%.0f", count > 0 ? count : 0);
+	else
+		snprintf(out, FORMAT_SIZE, "%.*f%c", count < 9.995 ? 2 : count < 99.95 ? 1 : 0, count, units[unit]);
+	return out;
+}
+
 const char *format_name(char *out, size_t size, const char *name, size_t width)
 {
 	size_t characters = 0;

@@ -17,6 +17,9 @@ const char *format_rough_time(char out[FORMAT_SIZE], uint64_t ns);
 /* "0", "<0.1", "4.2", "57": a share in [0, 1] as percent, without the sign. */
 const char *format_percent(char out[FORMAT_SIZE], double share);
 
+/* "0", "870", "12.3k", "1.20M": a number of things, of three digits. */
+const char *format_count(char out[FORMAT_SIZE], double count);
+
 /* A foreign name made safe and cut to `width` characters, the last of them then "~". `size` > 0. */
 const char *format_name(char *out, size_t size, const char *name, size_t width);
 

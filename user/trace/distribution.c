@@ -68,6 +68,51 @@ int distribution__add_histogram(struct distribution *into, const struct histogra
 	return distribution__merge(into, &sparse);
 }
 
+/* The least and the greatest may have been there before: then their buckets say what is known. */
+static void narrow_to_buckets(struct distribution *distribution)
+{
+	uint64_t low, high;
+
+	distribution__bounds(distribution->buckets[0].index, &low, &high);
+	if (distribution->min_ns < low || distribution->min_ns >= high)
+		distribution->min_ns = low;
+	distribution__bounds(distribution->buckets[distribution->bucket_count - 1].index, &low, &high);
+	if (distribution->max_ns < low || distribution->max_ns >= high)
+		distribution->max_ns = high - 1;
+}
+
+int distribution__since(struct distribution *out, const struct distribution *now, const struct distribution *before)
+{
+	struct distribution new = {.min_ns = now->min_ns, .max_ns = now->max_ns};
+	size_t b = 0;
+
+	if (!now->bucket_count)
+		return 0;
+	new.buckets = calloc(now->bucket_count, sizeof(*new.buckets));
+	if (!new.buckets)
+		return -ENOMEM;
+	for (size_t i = 0; i < now->bucket_count; i++) {
+		struct distribution_bucket bucket = now->buckets[i];
+
+		while (b < before->bucket_count && before->buckets[b].index < bucket.index)
+			b++;
+		if (b < before->bucket_count && before->buckets[b].index == bucket.index)
+			bucket.count -=
+				before->buckets[b].count < bucket.count ? before->buckets[b].count : bucket.count;
+		if (bucket.count)
+			new.buckets[new.bucket_count++] = bucket;
+		new.count += bucket.count;
+	}
+	if (!new.count) {
+		free(new.buckets);
+		return 0;
+	}
+	new.sum_ns = now->sum_ns > before->sum_ns ? now->sum_ns - before->sum_ns : 0;
+	narrow_to_buckets(&new);
+	*out = new;
+	return 0;
+}
+
 static uint64_t scaled(uint64_t value, double factor)
 {
 	double product = (double)value * factor + 0.5;

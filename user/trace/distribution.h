@@ -31,6 +31,12 @@ struct distribution {
 int distribution__add_histogram(struct distribution *into, const struct histogram *from);
 int distribution__merge(struct distribution *into, const struct distribution *from);
 
+/*
+ * What came to a distribution since it was `before`, into `out`, an empty one. Its sum is exact; the least and the
+ * greatest are as near as the buckets tell. 0, or -ENOMEM with `out` empty.
+ */
+int distribution__since(struct distribution *out, const struct distribution *now, const struct distribution *before);
+
 /* Lets each value stand for `factor` of them, rounded to whole ones; the least and the greatest stay. */
 void distribution__scale(struct distribution *distribution, double factor);
 
