@@ -89,6 +89,7 @@ static int open_capture(struct session *session)
 		.stacks = session->options->stacks,
 		.events = is_recorded ? session->options->events : TRACE_EVENTS_NONE,
 		.depth = session->options->depth,
+		.often = session->options->subcommand == COMMAND_TOP,
 		.max_threads = session->options->max_threads,
 	};
 

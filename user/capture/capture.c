@@ -286,7 +286,8 @@ static int load(struct capture *capture, const struct capture_options *options)
 		err = fill_queue(bpf->maps.free_walks);
 	if (err)
 		return err;
-	map_threads(capture);
+	if (options->often)
+		map_threads(capture);
 	capture->ring = ring_buffer__new(bpf_map__fd(bpf->maps.records), handle_record, capture, NULL);
 	if (!capture->ring)
 		return -errno;

@@ -29,6 +29,7 @@ struct capture_options {
 	bool started;             /* the given processes are held before their runtime's first step */
 	bool unfiltered;      /* let probes hit in every process that has the file: for many processes of one file */
 	uint32_t max_threads; /* slots for threads that live at the same time; 0: enough for processes with `threads` */
+	bool often;           /* figures are collected several times a second: faster, but the memory counts as ours */
 	uint64_t threads;     /* how many the targets have now, for the size of the tables */
 };
 
