@@ -234,6 +234,7 @@ install: all
 	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace
 	install -D -m 755 $(BUILD)/bin/toygil $(DESTDIR)$(PREFIX)/bin/toygil
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/*.5
 	install -D -m 644 completions/giltrace.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/giltrace
 	install -D -m 644 completions/toygil.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/toygil
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_giltrace completions/_toygil

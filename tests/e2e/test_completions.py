@@ -201,11 +201,22 @@ class Manual(unittest.TestCase):
         section = self.source("giltrace").split(".Bd -literal -offset indent")[1].split(".Ed")[0]
         self.assertEqual("".join(section.split()), "".join(documented.split()))
 
+    def test_format(self):
+        """The page of recordings begins a file as docs/recording.md does, and knows the same types of chunks."""
+        with open(os.path.join(MANUALS, "giltrace-recording.5"), encoding="utf-8") as file:
+            page = file.read()
+        with open(os.path.join(ROOT, "docs", "recording.md"), encoding="utf-8") as file:
+            documented = file.read()
+        self.assertIn(re.search(r"^\| 0 \| 8 \| `([0-9a-f ]+)`", documented, re.MULTILINE).group(1), page)
+        kinds = re.search(r"type: `(\w+)` .*? or `(\w+)`", documented).groups()
+        for kind in kinds:
+            self.assertIn(".Li " + kind, page)
+
     def test_lint(self):
         if not shutil.which("mandoc"):
             self.skipTest("mandoc is not installed")
-        for program in PROGRAMS:
-            checked = run("mandoc", "-T", "lint", "-W", "warning", os.path.join(MANUALS, program + ".1"))
+        for page in sorted(os.listdir(MANUALS)):
+            checked = run("mandoc", "-T", "lint", "-W", "warning", os.path.join(MANUALS, page))
             self.assertEqual(checked.stdout + checked.stderr, "")
 
     def test_rendered(self):
@@ -230,3 +241,4 @@ class Installed(unittest.TestCase):
                 for path in ("bin/%s", "share/man/man1/%s.1", "share/bash-completion/completions/%s",
                              "share/zsh/site-functions/_%s", "share/fish/vendor_completions.d/%s.fish"):
                     self.assertTrue(os.path.isfile(os.path.join(directory, "usr", path % name)), path % name)
+            self.assertTrue(os.path.isfile(os.path.join(directory, "usr/share/man/man5/giltrace-recording.5")))
