@@ -25,7 +25,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What the end-to-end tests run beside the interpreters.
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
-.PHONY: all deps test test-timeline demo bench bench-compare bench-limits bench-programs bench-budget bench-html install asan tsan \
+.PHONY: all deps test test-timeline demo bench bench-compare bench-limits bench-programs bench-budget bench-html goldens install asan tsan \
 	fuzz fuzz-locator fuzz-recording fuzz-toygil fuzz-fail-if format clean unit-programs
 .SECONDARY:
 
@@ -111,6 +111,10 @@ test:
 # Timelines, also by Perfetto's own reader: TRACE_PROCESSOR names it, or it is in the PATH. (Debian has none.)
 test-timeline: all
 	python3 tests/run.py --build $(BUILD) -k '^test_timeline'
+
+# What tests/e2e/test_golden.py expects, anew, after a report was changed.
+goldens: all
+	python3 tests/e2e/test_golden.py $(BUILD)/bin/giltrace
 
 # Slow suites. FUZZ_SECONDS: how long each fuzz target runs; FUZZ_RUNS, if given: how many executions instead.
 FUZZ_SECONDS ?= 60
