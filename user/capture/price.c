@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -214,10 +215,12 @@ struct price price__measure(struct giltrace_bpf *bpf, bool multi)
 		{.file_offset = file_offset_of(price_released), .event = PROBE_RELEASED},
 	};
 	struct links *links = calloc(1, sizeof(*links));
-	char *memory = calloc(1, OTHER_MEMORY);
+	/* Not malloc's, which keeps what was freed. */
+	char *memory = mmap(NULL, OTHER_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct price price = {.hit_ns = -1};
 
-	if (links && memory && !bpf_map_update_elem(bpf_map__fd(bpf->maps.processes), &pid, &self, BPF_ANY) &&
+	if (links && memory != MAP_FAILED &&
+	    !bpf_map_update_elem(bpf_map__fd(bpf->maps.processes), &pid, &self, BPF_ANY) &&
 	    !bpf_map_update_elem(bpf_map__fd(bpf->maps.plans), &number, &plan, BPF_ANY)) {
 		price.cold_hit_ns = median_cold_hit_ns(lock, memory);
 		price.hit_ns = median_hit_ns(lock);
@@ -232,7 +235,8 @@ struct price price__measure(struct giltrace_bpf *bpf, bool multi)
 		}
 		clean_up(bpf, pid, lock);
 	}
-	free(memory);
+	if (memory != MAP_FAILED)
+		munmap(memory, OTHER_MEMORY);
 	free(links);
 	return price;
 }
