@@ -10,6 +10,7 @@
 #include "user/recording/decode_state.h"
 #include "user/recording/events.h"
 #include "user/recording/format.h"
+#include "user/trace/parts.h"
 #include "user/trace/trace.h"
 
 #define COMPACT_FIRST_AT 65536 /* blame and release points, until equal ones are merged for the first time */
@@ -30,6 +31,11 @@ struct decoder *decoder__new(bool events)
 		return NULL;
 	}
 	return decoder;
+}
+
+void decoder__watch(struct decoder *decoder, struct parts *parts)
+{
+	decoder->parts = parts;
 }
 
 void decoder__free(struct decoder *decoder)
@@ -209,15 +215,20 @@ int decoder__decode(struct decoder *decoder, const void *payload, size_t size)
 {
 	struct protobuf_reader reader = protobuf__read(payload, size);
 	struct protobuf_field field;
+	uint64_t from_ns;
 	int err = 0;
 
+	from_ns = decoder->any ? decoder->to_ns : UINT64_MAX;
 	while (!err && protobuf__next(&reader, &field)) {
 		err = decode_field(decoder, &field);
 		compact(decoder);
 		if (!err && is_too_large(decoder))
 			err = -EFBIG;
 	}
-	return err ? err : reader.bad || !decoder->any ? -EBADMSG : 0;
+	err = err ? err : reader.bad || !decoder->any ? -EBADMSG : 0;
+	if (!err && decoder->parts)
+		parts__end_chunk(decoder->parts, decoder->to_ns - (from_ns == UINT64_MAX ? decoder->from_ns : from_ns));
+	return err;
 }
 
 int decoder__decode_events(struct decoder *decoder, const void *payload, size_t size)

@@ -10,10 +10,13 @@
 #include <stddef.h>
 
 struct decoder;
+struct parts;
 struct trace;
 
 /* `events`: single ones are wanted. NULL without memory. */
 struct decoder *decoder__new(bool events);
+/* Lets what each payload brings be added to `parts`, too, which stays the caller's. Before the first one. */
+void decoder__watch(struct decoder *decoder, struct parts *parts);
 void decoder__free(struct decoder *decoder); /* takes NULL */
 
 /*

@@ -5,6 +5,7 @@
 #include "user/recording/decode_parts.h"
 #include "user/recording/decode_state.h"
 #include "user/recording/format.h"
+#include "user/trace/parts.h"
 #include "user/trace/trace.h"
 
 int decode__stack_number(const struct decoder *decoder, uint32_t stack, uint32_t *out)
@@ -152,7 +153,7 @@ static struct trace_thread *find_thread(struct decoder *decoder, const struct el
 int decode__thread(struct decoder *decoder, const struct protobuf_field *message)
 {
 	struct protobuf_reader reader = protobuf__read_field(message);
-	struct trace_thread *thread;
+	struct trace_thread *thread, before;
 	struct protobuf_field field;
 	struct element_keys keys;
 	size_t buckets;
@@ -164,12 +165,14 @@ int decode__thread(struct decoder *decoder, const struct protobuf_field *message
 	if (!thread)
 		return -ENOMEM;
 	thread->pid = keys.pid ? keys.pid : thread->pid;
+	before = *thread;
 	buckets = thread->wait.bucket_count + thread->hold.bucket_count;
 	while (!err && protobuf__next(&reader, &field))
 		err = decode_thread_field(&field, thread);
 	buckets = thread->wait.bucket_count + thread->hold.bucket_count - buckets;
 	decoder->bucket_bytes += buckets * sizeof(struct distribution_bucket);
-	return err ? err : reader.bad ? -EBADMSG : 0;
+	err = err ? err : reader.bad ? -EBADMSG : 0;
+	return err || !decoder->parts ? err : parts__add_thread(decoder->parts, &before, thread);
 }
 
 int decode__blame(struct decoder *decoder, const struct protobuf_field *message)
@@ -187,7 +190,10 @@ int decode__blame(struct decoder *decoder, const struct protobuf_field *message)
 	blame->gil = keys.gil;
 	blame->waiter = keys.tid;
 	blame->holder = keys.holder;
-	return decode__counters(blame_counters, message, blame);
+	err = decode__counters(blame_counters, message, blame);
+	if (err || !decoder->parts)
+		return err;
+	return parts__add_blame(decoder->parts, decoder->trace->stacks, blame->stack, blame->wait_ns);
 }
 
 int decode__point(struct decoder *decoder, const struct protobuf_field *message)

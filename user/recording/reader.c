@@ -72,7 +72,8 @@ static int read_chunks(FILE *in, struct decoder *decoder, bool events, bool *to_
 	return err;
 }
 
-int recording__read(FILE *in, bool events, struct trace **out, bool *whole, char *why, size_t why_size)
+int recording__read_parts(FILE *in, bool events, struct parts *parts, struct trace **out, bool *whole, char *why,
+			  size_t why_size)
 {
 	struct decoder *decoder = decoder__new(events);
 	uint32_t version = 0;
@@ -81,6 +82,7 @@ int recording__read(FILE *in, bool events, struct trace **out, bool *whole, char
 	errno = 0;
 	if (!decoder)
 		return explain(-ENOMEM, 0, why, why_size);
+	decoder__watch(decoder, parts);
 	err = chunk__read_header(in, &version);
 	if (err) {
 		decoder__free(decoder);
@@ -95,4 +97,9 @@ int recording__read(FILE *in, bool events, struct trace **out, bool *whole, char
 	}
 	decoder__free(decoder);
 	return err;
+}
+
+int recording__read(FILE *in, bool events, struct trace **out, bool *whole, char *why, size_t why_size)
+{
+	return recording__read_parts(in, events, NULL, out, whole, why, why_size);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+struct parts;
 struct trace;
 
 /*
@@ -16,5 +17,9 @@ struct trace;
  * line in `why`, which begins as "is no recording" does: the file's name goes before it.
  */
 int recording__read(FILE *in, bool events, struct trace **out, bool *whole, char *why, size_t why_size);
+
+/* The same; and what each chunk brought is added to `parts` (user/trace/parts.h), NULL: it is not wanted. */
+int recording__read_parts(FILE *in, bool events, struct parts *parts, struct trace **out, bool *whole, char *why,
+			  size_t why_size);
 
 #endif

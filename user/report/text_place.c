@@ -12,13 +12,9 @@
 
 const struct trace_frame *text__culprit(const struct stacks *stacks, uint32_t stack)
 {
-	size_t count;
-	const uint32_t *frames = stacks__frames(stacks, stack, &count);
+	int64_t frame = stacks__culprit(stacks, stack);
 
-	for (size_t i = 0; i < count; i++)
-		if (stacks__frame(stacks, frames[i])->kind == FRAME_PYTHON)
-			return stacks__frame(stacks, frames[i]);
-	return count ? stacks__frame(stacks, frames[0]) : NULL;
+	return frame < 0 ? NULL : stacks__frame(stacks, (uint32_t)frame);
 }
 
 /* The last `parts` of a path. */

@@ -65,6 +65,13 @@ uint32_t *keys__get(struct keys *keys, uint64_t first, uint64_t second)
 	return &place->number;
 }
 
+uint32_t keys__find(const struct keys *keys, uint64_t first, uint64_t second)
+{
+	const struct key_place *place = keys->size ? find(keys, first, second) : NULL;
+
+	return place && place->full ? place->number : KEYS_NONE;
+}
+
 size_t keys__memory(const struct keys *keys)
 {
 	return keys->size * sizeof(*keys->places);

@@ -20,6 +20,9 @@ struct keys {
 /* The number of a key, KEYS_NONE at first; NULL without memory. Good until the next key is added. */
 uint32_t *keys__get(struct keys *keys, uint64_t first, uint64_t second);
 
+/* The same, or KEYS_NONE: a key that is not there is not added. */
+uint32_t keys__find(const struct keys *keys, uint64_t first, uint64_t second);
+
 /* Bytes of memory. */
 size_t keys__memory(const struct keys *keys);
 

@@ -252,6 +252,17 @@ const uint32_t *stacks__frames(const struct stacks *stacks, uint32_t stack, size
 	return frames_of(stacks, &stacks->stacks[stack]);
 }
 
+int64_t stacks__culprit(const struct stacks *stacks, uint32_t stack)
+{
+	size_t count;
+	const uint32_t *frames = stacks__frames(stacks, stack, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (stacks->frames[frames[i]].kind == FRAME_PYTHON)
+			return frames[i];
+	return count ? (int64_t)frames[0] : -1;
+}
+
 const struct trace_frame *stacks__frame(const struct stacks *stacks, uint32_t frame)
 {
 	return frame < stacks->frame_count ? &stacks->frames[frame] : NULL;

@@ -50,6 +50,10 @@ size_t stacks__frame_count(const struct stacks *stacks);
 /* The frames of a stack, the leaf first: *count of them. Good until something is added. */
 const uint32_t *stacks__frames(const struct stacks *stacks, uint32_t stack, size_t *count);
 
+/* The number of the frame that a stack's place is named by: the innermost Python function, else the leaf. -1: unknown.
+ */
+int64_t stacks__culprit(const struct stacks *stacks, uint32_t stack);
+
 /* A frame by its number; NULL: there is none such. Good until something is added. */
 const struct trace_frame *stacks__frame(const struct stacks *stacks, uint32_t frame);
 
