@@ -7,6 +7,7 @@
 
 int command_trace(const struct options *options); /* and record */
 int command_report(const struct options *options);
+int command_diff(const struct options *options);
 int command_top(const struct options *options);
 int command_doctor(const struct options *options);
 

@@ -80,6 +80,8 @@ int main(int argc, char **argv)
 		return command_doctor(&options);
 	case COMMAND_REPORT:
 		return command_report(&options);
+	case COMMAND_DIFF:
+		return command_diff(&options);
 	case COMMAND_TOP:
 		return command_top(&options);
 	case COMMAND_TRACE:

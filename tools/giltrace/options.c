@@ -21,6 +21,7 @@ static const char help_begin[] =
 	"  giltrace [options] -- COMMAND [ARG...]    start a command traced; exits with its status\n"
 	"  giltrace record -o FILE ...               trace as above into a recording, no report\n"
 	"  giltrace report FILE [options]            the report of a recording; needs no root\n"
+	"  giltrace diff BEFORE AFTER [options]      what changed from one recording to another\n"
 	"  giltrace top -p PID [options]             watch live in the terminal: locks, threads, blame\n"
 	"  giltrace doctor [-p PID]                  what this machine and this process allow\n"
 	"\n"
@@ -243,6 +244,12 @@ static int parse_report(struct options *options, size_t format, const char *text
 
 static int set_recording(struct options *options, const char *option, const char *text)
 {
+	if (options->recording && options->subcommand == COMMAND_DIFF) {
+		if (options->after)
+			return options__refuse("diff takes two recordings, and %s is a third", text);
+		options->after = text;
+		return *text ? -1 : options__refuse("%s needs a file's name", option);
+	}
 	if (options->recording)
 		return options__refuse("one recording at a time, not %s and %s", options->recording, text);
 	options->recording = text;
@@ -366,8 +373,8 @@ static int parse_option(struct options *options, int option, const char *text)
 static enum subcommand find_subcommand(const char *word)
 {
 	static const char *const words[] = {
-		[COMMAND_TRACE] = "",  [COMMAND_RECORD] = "record", [COMMAND_REPORT] = "report",
-		[COMMAND_TOP] = "top", [COMMAND_DOCTOR] = "doctor",
+		[COMMAND_TRACE] = "",    [COMMAND_RECORD] = "record", [COMMAND_REPORT] = "report",
+		[COMMAND_DIFF] = "diff", [COMMAND_TOP] = "top",       [COMMAND_DOCTOR] = "doctor",
 	};
 	int found = find_word(words, sizeof(words) / sizeof(*words), word);
 
@@ -384,9 +391,12 @@ static int parse_all(struct options *options, int argc, char **argv)
 	for (;;) {
 		while (status == -1 && (option = getopt_long(argc, argv, "+p:d:o:qv", list, NULL)) != -1)
 			status = parse_option(options, option, optarg);
-		if (status != -1 || options->subcommand != COMMAND_REPORT || optind >= argc)
+		if (status != -1 || optind >= argc)
 			return status;
-		status = set_recording(options, "report", argv[optind++]);
+		if (options->subcommand != COMMAND_REPORT && options->subcommand != COMMAND_DIFF)
+			return status;
+		status =
+			set_recording(options, options->subcommand == COMMAND_DIFF ? "diff" : "report", argv[optind++]);
 	}
 }
 

@@ -22,7 +22,7 @@ enum exit_status {
 	STATUS_CONDITION = 6, /* a --fail-if held */
 };
 
-enum subcommand { COMMAND_TRACE, COMMAND_RECORD, COMMAND_REPORT, COMMAND_TOP, COMMAND_DOCTOR };
+enum subcommand { COMMAND_TRACE, COMMAND_RECORD, COMMAND_REPORT, COMMAND_DIFF, COMMAND_TOP, COMMAND_DOCTOR };
 
 #define OPTIONS_MAX_PIDS  64
 #define OPTIONS_MAX_DEPTH 128
@@ -37,6 +37,7 @@ struct options {
 	enum trace_level level;
 	enum trace_events events; /* single ones, in the recording */
 	const char *recording;    /* to be written, or to be reported; NULL: none */
+	const char *after;        /* of diff: the recording that the first one is compared with */
 	uint64_t max_size;        /* of the recording, in bytes; 0: any */
 	struct report_paths reports;
 	enum flame_kind flame_kind;

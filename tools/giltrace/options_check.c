@@ -76,6 +76,29 @@ static int check_report(const struct options *options)
 	return status == -1 ? conditions__check(&options->fail_if, TRACE_AUTO, TRACE_STACKS_BOTH) : status;
 }
 
+/* Whether this report can be of two recordings. */
+static bool is_of_two(const struct report_format *format)
+{
+	return !strcmp(format->option, "json") || !strcmp(format->option, "flame");
+}
+
+static int check_diff(const struct options *options)
+{
+	if (has_target(options) || options->scope != TRACE_GIVEN || options->duration_ns || options->max_size ||
+	    options->fail_if.count || options->max_loss_pct >= 0)
+		return options__refuse("diff takes two recordings, --json, --flame, --flame-kind and -q");
+	if (!options->after)
+		return options__refuse("which recordings? giltrace diff BEFORE AFTER");
+	if (!strcmp(options->recording, "-") && !strcmp(options->after, "-"))
+		return options__refuse("only one of the recordings can come from stdin");
+	for (size_t i = 0; i < REPORT_FORMATS; i++)
+		if (options->reports.of[i] && !is_of_two(&report_formats[i]))
+			return options__refuse(
+				"diff has --json and --flame; giltrace report FILE --%s is of one recording",
+				report_formats[i].option);
+	return check_files(&options->reports);
+}
+
 static int check_target(const struct options *options)
 {
 	if (options->scope == TRACE_EVERYTHING && (options->pid_count || options->command))
@@ -152,6 +175,8 @@ int options__check(const struct options *options)
 		return -1;
 	case COMMAND_REPORT:
 		return check_report(options);
+	case COMMAND_DIFF:
+		return check_diff(options);
 	case COMMAND_TOP:
 	case COMMAND_RECORD:
 	case COMMAND_TRACE:

@@ -22,7 +22,7 @@
 	var svg = document.currentScript ? document.currentScript.ownerSVGElement : document.documentElement;
 	var counted = svg.getAttribute("data-counted"), unit = svg.getAttribute("data-unit");
 	var graph = part("graph"), drawn = part("drawn"), made = part("made"), labels = part("labels");
-	var frames = readFrames();
+	var ofTwo = svg.hasAttribute("data-of-two"), frames = readFrames();
 	var rowsInFile = frames.reduce(function (most, frame) {
 		return frame.upper ? most : Math.max(most, frame.level);
 	}, 1);
@@ -44,7 +44,7 @@
 		return part("figures").textContent.slice(1).split("\n").map(function (line, index) {
 			var field = line.split("\t"), fixed = field.length < 6 ? next : null, frame = {
 				index: index, kind: field[0], upper: field[0][0] === "u", level: +field[1],
-				ns: +field[2], count: +field[3], wall: +(field[4] || field[2]), names: fixed ? null : field.slice(5),
+				ns: +field[2], count: +field[3], wall: +(!ofTwo && field[4] || field[2]), after: +field[4], names: fixed ? null : field.slice(5),
 				fixed: fixed, own: null, element: fixed, text: null, at: "",
 				parent: null, end: 0, start: NaN, left: NaN, width: NaN, top: 0,
 				below: false, seen: true, shown: true, matches: false
@@ -184,12 +184,24 @@
 		return element;
 	}
 
+	/* Of two traces: what it had in each. The table has those in place of a count and a time by the clock. */
+	function sides(frame) {
+		var before = frame.count, change = 100 * (frame.after / before - 1);
+
+		return "before " + time(before) + ", after " + time(frame.after) + " " + unit +
+			(before && frame.after ? ": " + (change < 0 ? "" : "+") + change.toFixed(0) + " %" : "");
+	}
+
+	function figures(frame) {
+		return ofTwo ? sides(frame) : time(frame.ns) + ", " + percent(frame.ns, frames[0].ns) + ", " + frame.count + " " +
+			counted + (hasWall ? "; by the clock " + time(frame.wall) : "");
+	}
+
 	/* The same as in the file. */
 	function make(frame) {
 		var title = create("title", {});
 
-		title.textContent = label(frame) + "\n" + time(frame.ns) + ", " + percent(frame.ns, frames[0].ns) + ", " +
-			frame.count + " " + counted + (hasWall ? "; by the clock " + time(frame.wall) : "") + "\n" + site(frame);
+		title.textContent = label(frame) + "\n" + figures(frame) + "\n" + site(frame);
 		frame.own = create("polygon", {"class": frame.kind});
 		frame.own.appendChild(title);
 		frame.own.frame = frame;
@@ -301,8 +313,8 @@
 		add("narrow", narrow(function () { return true; }));
 		if (state.search)
 			add("narrow match", narrow(function (frame) { return frame.matches; }));
-		add("hatch", texture("n"));
-		add("dots", texture("k"));
+		add("hatch", texture(ofTwo ? "g" : "n"));
+		add("dots", texture(ofTwo ? "a" : "k"));
 		add("edges", over(edge));
 	}
 
@@ -570,16 +582,23 @@
 		return tipBox.lastChild;
 	}
 
-	function fillTip(frame) {
+	function fillFigures(frame) {
 		var all = frames[0], root = frames[state.zoom];
 
-		tipBox.textContent = "";
-		addLine(label(frame), "b");
 		addLine(time(frame.ns) + " " + unit + ": " + percent(frame.ns, all.ns) + " of all" +
 			(state.zoom && !isAncestor(frame, root) ? ", " + percent(weight(frame), weight(root)) + " of what is zoomed" : ""));
 		if (hasWall)
 			addLine(time(frame.wall) + " by the clock: " + percent(frame.wall, all.wall) + " of all");
 		addLine(frame.count + " " + (frame.count === 1 ? counted.replace(/s$/, "") : counted));
+	}
+
+	function fillTip(frame) {
+		tipBox.textContent = "";
+		addLine(label(frame), "b");
+		if (ofTwo)
+			addLine(sides(frame));
+		else
+			fillFigures(frame);
 		if (site(frame))
 			addLine(site(frame)).setAttribute("class", "minor");
 	}

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@
 #define EDGED       3    /* has a line at its left */
 #define FEWEST_SEEN 3    /* characters: fewer tell nothing */
 
+#define SAME     0.1 /* of two traces: a change of less of the greater has no colour */
 #define LEFT_OUT 0.1 /* pixels: narrower frames are not in the file */
 #define NO_ROW   UINT32_MAX
 
@@ -130,11 +132,34 @@ void flame_frames__free(struct flame_frames *frames)
 	flame_tree__free(&frames->tree);
 }
 
-static char letter_of(const struct flame_node *node)
+/* By what became of it: gone, appeared, more, fewer, or about the same. */
+static char letter_of_change(const struct flame_node *node)
+{
+	double before = (double)node->sides[0], after = (double)node->sides[1];
+
+	if (before <= 0 || after <= 0)
+		return before > 0 ? 'g' : 'a';
+	if (fabs(after - before) < SAME * (after > before ? after : before))
+		return 'e';
+	return after > before ? 'm' : 'f';
+}
+
+/* How much, as a share of the greater. */
+static unsigned shade_of_change(const struct flame_node *node)
+{
+	double before = (double)node->sides[0], after = (double)node->sides[1];
+	double change = fabs(after - before) / (after > before ? after : before);
+
+	return before <= 0 && after <= 0 ? 0 : change < 1.0 / 3 ? 0 : change < 2.0 / 3 ? 1 : 2;
+}
+
+static char letter_of(const struct flame_tree *tree, const struct flame_node *node)
 {
 	static const char kinds[FRAME_KINDS] = {
 		[FRAME_PYTHON] = 'p', [FRAME_NATIVE] = 'n', [FRAME_KERNEL] = 'k', [FRAME_NOTE] = 'o'};
 
+	if (tree->of_two && node->level != FLAME_ROOT)
+		return letter_of_change(node);
 	switch (node->level) {
 	case FLAME_FRAME:
 	case FLAME_WAITER_FRAME:
@@ -149,11 +174,13 @@ static char letter_of(const struct flame_node *node)
 }
 
 /* One of three shades of its kind's colour, by the file: neighbours from the same file belong together. */
-static unsigned shade_of(const struct flame_node *node)
+static unsigned shade_of(const struct flame_tree *tree, const struct flame_node *node)
 {
 	const char *text = node->file ? node->file : node->name;
 	unsigned sum = 0;
 
+	if (tree->of_two)
+		return shade_of_change(node);
 	for (; *text; text++)
 		sum = sum * 31 + (unsigned char)*text;
 	return (sum ^ sum >> 7) % 3;
@@ -162,6 +189,17 @@ static unsigned shade_of(const struct flame_node *node)
 static uint32_t top_of(const struct flame_frames *frames, uint32_t i)
 {
 	return (frames->row_count - 1 - frames->rows[i]) * FLAME_ROW;
+}
+
+/* "before 430 ms, after 120 ms of waiting a second: -72 %". flame.js says it the same way. */
+static void write_sides(const struct flame_frames *frames, const struct flame_node *node, FILE *out)
+{
+	char before[FORMAT_SIZE], after[FORMAT_SIZE];
+
+	fprintf(out, "before %s, after %s %s", format_time(before, node->sides[0]), format_time(after, node->sides[1]),
+		frames->words->unit);
+	if (node->sides[0] && node->sides[1])
+		fprintf(out, ": %+.0f %%", 100 * ((double)node->sides[1] / (double)node->sides[0] - 1));
 }
 
 /* Three lines: the label, the figures, the place. */
@@ -173,9 +211,14 @@ static void write_title(const struct flame_frames *frames, uint32_t i, FILE *out
 
 	fputs("<title>", out);
 	xml__write(flame_label(text, tree, i), out);
-	fprintf(out, "\n%s, ", format_time(time, its->ns));
-	xml__write(format_percent(share, all->ns ? (double)its->ns / (double)all->ns : 0), out); /* "<0.1" */
-	fprintf(out, " %%, %" PRIu64 " %s", its->count, frames->words->counted);
+	fputc('\n', out);
+	if (tree->of_two) {
+		write_sides(frames, &tree->nodes[i], out);
+	} else {
+		fprintf(out, "%s, ", format_time(time, its->ns));
+		xml__write(format_percent(share, all->ns ? (double)its->ns / (double)all->ns : 0), out); /* "<0.1" */
+		fprintf(out, " %%, %" PRIu64 " %s", its->count, frames->words->counted);
+	}
 	if (tree->has_wall)
 		fprintf(out, "; by the clock %s", format_time(time, its->wall_ns));
 	fputc('\n', out);
@@ -192,8 +235,8 @@ static void write_box(const struct flame_frames *frames, uint32_t i, FILE *out)
 	fprintf(out,
 		"<polygon class=\"%c%u\" points=\"%.3f %" PRIu32 " %.3f %" PRIu32 " %.3f %" PRIu32 " %.3f %" PRIu32
 		"\">",
-		letter_of(&frames->tree.nodes[i]), shade_of(&frames->tree.nodes[i]), left, top, right, top, right,
-		bottom, left, bottom);
+		letter_of(&frames->tree, &frames->tree.nodes[i]), shade_of(&frames->tree, &frames->tree.nodes[i]), left,
+		top, right, top, right, bottom, left, bottom);
 }
 
 /* Ends of lines are within tags, so that they make no nodes. */
@@ -262,7 +305,7 @@ static void write_texture(const struct flame_frames *frames, const char *texture
 {
 	fprintf(out, "<path class=\"%s\" d=\"", texture);
 	for (uint32_t i = 0; i < frames->tree.count; i++)
-		if (letter_of(&frames->tree.nodes[i]) == letter && has_element(frames, i) &&
+		if (letter_of(&frames->tree, &frames->tree.nodes[i]) == letter && has_element(frames, i) &&
 		    width_of(frames, i) >= EDGED)
 			fprintf(out, "M%.2f %" PRIu32 "h%.2fv%dh-%.2fz", frames->lefts[i], top_of(frames, i),
 				width_of(frames, i), FLAME_ROW - 1, width_of(frames, i));
@@ -280,8 +323,9 @@ static void write_label(const struct flame_frames *frames, uint32_t i, FILE *out
 	if (format_columns(flame_label(label, &frames->tree, i)) > room)
 		flame_short_label(label, &frames->tree, i);
 	format_cut(label, room, "\xe2\x80\xa6");
-	fprintf(out, "<text class=\"%c%u\" x=\"%.2f\" y=\"%" PRIu32 "\">", letter_of(&frames->tree.nodes[i]),
-		shade_of(&frames->tree.nodes[i]), frames->lefts[i] + 4, top_of(frames, i) + 14);
+	fprintf(out, "<text class=\"%c%u\" x=\"%.2f\" y=\"%" PRIu32 "\">",
+		letter_of(&frames->tree, &frames->tree.nodes[i]), shade_of(&frames->tree, &frames->tree.nodes[i]),
+		frames->lefts[i] + 4, top_of(frames, i) + 14);
 	xml__write(label, out);
 	fputs("</text>\n", out);
 }
@@ -292,8 +336,8 @@ static void write_labels(const struct flame_frames *frames, FILE *out)
 	fprintf(out, "<g id=\"labels\" aria-hidden=\"true\" transform=\"translate(%d %d)\">\n", FLAME_MARGIN,
 		FLAME_HEAD);
 	write_narrow(frames, out);
-	write_texture(frames, "hatch", 'n', out);
-	write_texture(frames, "dots", 'k', out);
+	write_texture(frames, "hatch", frames->tree.of_two ? 'g' : 'n', out);
+	write_texture(frames, "dots", frames->tree.of_two ? 'a' : 'k', out);
 	write_edges(frames, out);
 	for (uint32_t i = 0; i < frames->tree.count; i++)
 		if (has_element(frames, i))
@@ -303,7 +347,8 @@ static void write_labels(const struct flame_frames *frames, FILE *out)
 
 /*
  * A line a frame, in order, of fields between tabs: class, level, nanoseconds, count, nanoseconds by the clock where
- * they differ; then label and place, where no element has them in its title. Neither has a tab or an end of line.
+ * they differ (of two traces: nanoseconds a second, and in place of the last two those before and after); then label
+ * and place, where no element has them in its title. Neither has a tab or an end of line.
  */
 static void write_figures(const struct flame_frames *frames, FILE *out)
 {
@@ -317,7 +362,10 @@ static void write_figures(const struct flame_frames *frames, FILE *out)
 		if (!is_in_file(frames, i))
 			continue;
 		fprintf(out, "\n%s%c%u\t%" PRIu32 "\t%" PRIu64 "\t%" PRIu64 "\t", is_of_waiter(node) ? "u " : "",
-			letter_of(node), shade_of(node), frames->rows[i] + 1, node->total.ns, node->total.count);
+			letter_of(tree, node), shade_of(tree, node), frames->rows[i] + 1, node->total.ns,
+			tree->of_two ? node->sides[0] : node->total.count);
+		if (tree->of_two)
+			fprintf(out, "%" PRIu64, node->sides[1]);
 		if (tree->has_wall && node->total.wall_ns != node->total.ns)
 			fprintf(out, "%" PRIu64, node->total.wall_ns);
 		if (has_element(frames, i))

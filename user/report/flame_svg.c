@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "user/report/asset.h"
+#include "user/report/flame_difference.h"
 #include "user/report/flame_frames.h"
 #include "user/report/format.h"
 #include "user/report/safe_text.h"
@@ -22,7 +23,7 @@ ASSET(flame_css, "user/report/flame.css")
 ASSET(flame_js, "user/report/flame.js")
 
 struct drawing {
-	const struct trace *trace;
+	const struct trace *trace, *after; /* `after`: what `trace` is compared with; NULL: with nothing */
 	struct flame_frames frames;
 	FILE *out;
 };
@@ -33,6 +34,20 @@ static const struct flame_words words[FLAME_KINDS] = {
 	[FLAME_WAIT] = {"Who waited", "width: how long this code waited for the lock", "of waiting", "waits"},
 	[FLAME_HOLD] = {"Who held the lock", "width: how long the lock was held until this code let it go",
 			"of holding", "releases"},
+};
+
+static const struct flame_words words_of_two[FLAME_KINDS] = {
+	[FLAME_BLAME] = {"Who blocked whom, before and after",
+			 "width: how long others waited a second while this code had the lock, in the trace where that "
+			 "was more",
+			 "of waiting a second", "waits"},
+	[FLAME_WAIT] = {"Who waited, before and after",
+			"width: how long this code waited a second, in the trace where that was more",
+			"of waiting a second", "waits"},
+	[FLAME_HOLD] =
+		{"Who held the lock, before and after",
+		 "width: how long it was held a second until this code let it go, in the trace where that was more",
+		 "of holding a second", "releases"},
 };
 
 /* Any bytes. */
@@ -61,6 +76,15 @@ static void write_target(const struct trace *trace, FILE *out)
 		trace->level == TRACE_WAITS ? ", waits only" : "");
 }
 
+static void write_targets(const struct drawing *drawing)
+{
+	write_target(drawing->trace, drawing->out);
+	if (!drawing->after)
+		return;
+	fputs("; ", drawing->out);
+	write_target(drawing->after, drawing->out);
+}
+
 static uint64_t lost(const struct trace_lost *lost)
 {
 	return lost->events + lost->stacks + lost->threads + lost->probes + lost->gils + lost->pairs + lost->processes;
@@ -87,17 +111,30 @@ static void write_total(const struct drawing *drawing)
 	fprintf(drawing->out, " (%s)", drawing->frames.words->width);
 }
 
+/* Of two traces: the sums, and what the width is. */
+static void write_totals(const struct drawing *drawing)
+{
+	const struct flame_node *all = &drawing->frames.tree.nodes[0];
+	char before[FORMAT_SIZE], after[FORMAT_SIZE];
+
+	fprintf(drawing->out, "Before %s, after %s %s (%s)", format_time(before, all->sides[0]),
+		format_time(after, all->sides[1]), drawing->frames.words->unit, drawing->frames.words->width);
+}
+
 static void write_losses(const struct drawing *drawing)
 {
 	const struct trace *trace = drawing->trace;
 	uint64_t bad = trace->quality.torn + trace->quality.missing;
 	char time[FORMAT_SIZE];
 
-	if (lost(&trace->lost))
+	if (drawing->after && lost(&trace->lost) + lost(&drawing->after->lost))
+		fprintf(drawing->out, "LOST: %" PRIu64 " events before, %" PRIu64 " after. ", lost(&trace->lost),
+			lost(&drawing->after->lost));
+	else if (lost(&trace->lost))
 		fprintf(drawing->out, "LOST: %" PRIu64 " events (the text report tells which). ", lost(&trace->lost));
 	else
 		fputs("Nothing was lost. ", drawing->out);
-	if (bad)
+	if (bad && !drawing->after)
 		fprintf(drawing->out, "%" PRIu64 " of %" PRIu64 " stacks could not be read. ", bad,
 			trace->quality.walks);
 	if (drawing->frames.narrow)
@@ -114,30 +151,45 @@ static void write_head(const struct drawing *drawing)
 
 	fprintf(out, "<g id=\"head\"><text class=\"heading\" x=\"%d\" y=\"28\">%s<tspan dx=\"12\" class=\"target\">",
 		FLAME_MARGIN, drawing->frames.words->title);
-	write_target(drawing->trace, out);
+	write_targets(drawing);
 	fprintf(out, "</tspan></text>\n<text x=\"%d\" y=\"50\">", FLAME_MARGIN);
-	write_total(drawing);
+	if (drawing->after)
+		write_totals(drawing);
+	else
+		write_total(drawing);
 	fprintf(out, "</text>\n<text class=\"minor\" x=\"%d\" y=\"69\">", FLAME_MARGIN);
 	write_losses(drawing);
 	fputs("</text></g>\n", out);
 }
 
+struct legend_entry {
+	const char *class, *text;
+	int width;
+	const char *texture;
+};
+
 /* Kinds differ by texture and lettering too, for those who do not see the colours. */
-static void write_legend(FILE *out)
+static const struct legend_entry legend_of_one[] = {{"p0", "Python", 66, NULL},    {"l0", "line", 52, NULL},
+						    {"n0", "native", 66, "hatch"}, {"k0", "kernel", 66, "dots"},
+						    {"o0", "note", 52, NULL},      {NULL, NULL, 0, NULL}};
+static const struct legend_entry legend_of_two[] = {{"m0", "more", 52, NULL},
+						    {"m1", "by 1/3", 66, NULL},
+						    {"m2", "by 2/3", 66, NULL},
+						    {"a0", "only after", 94, "dots"},
+						    {"e0", "the same", 80, NULL},
+						    {"f0", "less", 52, NULL},
+						    {"f1", "by 1/3", 66, NULL},
+						    {"f2", "by 2/3", 66, NULL},
+						    {"g0", "only before", 102, "hatch"},
+						    {NULL, NULL, 0, NULL}};
+
+static void write_legend(const struct drawing *drawing, FILE *out)
 {
-	static const struct {
-		const char *class, *text;
-		int width;
-		const char *texture;
-	} entries[] = {{"p0", "Python", 66, NULL},
-		       {"l0", "line", 52, NULL},
-		       {"n0", "native", 66, "hatch"},
-		       {"k0", "kernel", 66, "dots"},
-		       {"o0", "note", 52, NULL}};
+	const struct legend_entry *entries = drawing->after ? legend_of_two : legend_of_one;
 	int left = FLAME_MARGIN;
 
 	fputs("<g id=\"legend\" aria-label=\"Legend\">\n", out);
-	for (size_t i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+	for (size_t i = 0; entries[i].class; i++) {
 		fprintf(out, "<rect class=\"%s\" x=\"%d\" y=\"82\" width=\"%d\" height=\"%d\"/>", entries[i].class,
 			left, entries[i].width, FLAME_ROW - 2);
 		if (entries[i].texture)
@@ -170,17 +222,19 @@ static void write_document(const struct drawing *drawing)
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%u\" viewBox=\"0 0 %d %u\" "
 		"data-kind=\"%s\"%s data-unit=\"%s\" data-counted=\"%s\">\n<title>",
 		FLAME_WIDTH, height, FLAME_WIDTH, height, flame_kind_name(drawing->frames.tree.kind),
-		drawing->frames.tree.has_wall ? " data-has-wall=\"1\"" : "", drawing->frames.words->unit,
-		drawing->frames.words->counted);
+		drawing->frames.tree.has_wall ? " data-has-wall=\"1\""
+		: drawing->after              ? " data-of-two=\"1\""
+					      : "",
+		drawing->frames.words->unit, drawing->frames.words->counted);
 	fprintf(out, "%s: ", drawing->frames.words->title);
-	write_target(drawing->trace, out);
+	write_targets(drawing);
 	fputs("</title>\n<style><![CDATA[\n", out);
 	fwrite(flame_css, 1, (size_t)(flame_css_end - flame_css), out);
 	fputs("]]></style>\n", out);
 	write_textures(out);
 	fprintf(out, "<rect id=\"paper\" width=\"100%%\" height=\"100%%\"/>\n");
 	write_head(drawing);
-	write_legend(out);
+	write_legend(drawing, out);
 	fputs("<script>document.documentElement.classList.add(\"loading\")</script>\n", out);
 	flame_frames__write(&drawing->frames, out);
 	fputs("<script><![CDATA[\n", out);
@@ -209,5 +263,18 @@ int report__flame(const struct trace *trace, enum flame_kind kind, FILE *out)
 	if (!err)
 		err = draw(&drawing);
 	flame_frames__free(&drawing.frames);
+	return err;
+}
+
+int report__flame_difference(const struct trace *before, const struct trace *after, enum flame_kind kind, FILE *out)
+{
+	struct drawing drawing = {.trace = before, .after = after, .out = out, .frames.words = &words_of_two[kind]};
+	struct trace *both = trace__new();
+	int err = both ? flame_tree__fold_two(before, after, kind, both, &drawing.frames.tree) : -ENOMEM;
+
+	if (!err)
+		err = draw(&drawing);
+	flame_frames__free(&drawing.frames);
+	trace__free(both);
 	return err;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/report/flame_both.h"
 #include "user/trace/trace.h"
 
 #define NO_NODE UINT32_MAX
@@ -20,6 +21,8 @@ struct builder {
 	uint64_t *ids;       /* of each node: what tells it from its siblings of the same level and number */
 	uint32_t *places;    /* node + 1; 0: empty. At most half of them are used */
 	size_t place_count;
+	int side;                   /* of two traces: which one's is being added */
+	size_t before_count;        /* so many of what is added are of the first */
 	struct flame_weight weight; /* of the stack that is being added */
 	uint32_t at;                /* the node that it has come to; NO_NODE: out of memory */
 };
@@ -173,6 +176,7 @@ static void step(struct builder *builder, enum flame_level level, uint64_t id, i
 	if (child == NO_NODE)
 		return;
 	add_weight(&tree->nodes[child].total, &builder->weight);
+	tree->nodes[child].sides[builder->side] += builder->weight.ns;
 	if (tree->nodes[child].line != frame->line)
 		tree->nodes[child].line = 0; /* several */
 }
@@ -261,6 +265,7 @@ static void begin_stack(struct builder *builder, struct flame_weight weight)
 	builder->weight = weight;
 	builder->at = 0;
 	add_weight(&builder->tree->nodes[0].total, &weight);
+	builder->tree->nodes[0].sides[builder->side] += weight.ns;
 }
 
 static int end_stack(struct builder *builder)
@@ -268,6 +273,7 @@ static int end_stack(struct builder *builder)
 	if (builder->at == NO_NODE)
 		return -ENOMEM;
 	add_weight(&builder->tree->nodes[builder->at].self, &builder->weight);
+	builder->tree->nodes[builder->at].self_sides[builder->side] += builder->weight.ns;
 	return 0;
 }
 
@@ -397,29 +403,81 @@ static int order(struct flame_tree *tree)
 	return 0;
 }
 
-int flame_tree__fold(const struct trace *trace, enum flame_kind kind, bool waiters, struct flame_tree *tree)
+/* Everything of the trace that the builder has. */
+static int fold(struct builder *builder, int (*add)(struct builder *builder))
 {
-	struct builder builder = {.trace = trace, .waiters = waiters, .tree = tree};
-	int err;
+	struct flame_tree *tree = builder->tree;
+	int err = find_functions(builder);
 
-	*tree = (struct flame_tree){.kind = kind};
-	err = find_functions(&builder);
 	if (!err)
-		err = grow(&builder);
+		err = grow(builder);
 	if (!err) {
 		tree->nodes[tree->count++] =
 			(struct flame_node){.level = FLAME_ROOT, .kind = FRAME_NOTE, .name = "all"};
-		builder.ids[0] = 0;
-		err = add_all(&builder);
+		builder->ids[0] = 0;
+		err = add(builder);
 	}
 	if (!err)
 		err = order(tree);
-	free(builder.functions);
-	free(builder.ids);
-	free(builder.places);
+	free(builder->functions);
+	free(builder->ids);
+	free(builder->places);
 	if (err)
 		flame_tree__free(tree);
 	return err;
+}
+
+int flame_tree__fold(const struct trace *trace, enum flame_kind kind, bool waiters, struct flame_tree *tree)
+{
+	struct builder builder = {.trace = trace, .waiters = waiters, .tree = tree};
+
+	*tree = (struct flame_tree){.kind = kind};
+	return fold(&builder, add_all);
+}
+
+/* What nodes have is the greater of what they have in the two; children come after their parents. */
+static void weigh_sides(struct flame_tree *tree)
+{
+	for (size_t i = 0; i < tree->count; i++) {
+		struct flame_node *node = &tree->nodes[i];
+
+		node->self = (struct flame_weight){.ns = node->self_sides[node->self_sides[1] > node->self_sides[0]]};
+		node->total = node->self;
+	}
+	for (size_t i = tree->count; i-- > 1;)
+		tree->nodes[tree->nodes[i].parent].total.ns += tree->nodes[i].total.ns;
+}
+
+static int add_both(struct builder *builder)
+{
+	const struct trace *both = builder->trace;
+	int err = 0;
+
+	if (builder->tree->kind == FLAME_HOLD) {
+		for (size_t i = 0; !err && i < both->point_count; i++) {
+			builder->side = i >= builder->before_count;
+			err = add_point(builder, &both->points[i]);
+		}
+	} else {
+		for (size_t i = 0; !err && i < both->blame_count; i++) {
+			builder->side = i >= builder->before_count;
+			err = add_blame(builder, &both->blame[i]);
+		}
+	}
+	weigh_sides(builder->tree);
+	return err;
+}
+
+int flame_tree__fold_two(const struct trace *before, const struct trace *after, enum flame_kind kind,
+			 struct trace *both, struct flame_tree *tree)
+{
+	struct builder builder = {.trace = both,
+				  .tree = tree,
+				  .before_count = kind == FLAME_HOLD ? before->point_count : before->blame_count};
+	int err = flame_both__fill(both, before, after);
+
+	*tree = (struct flame_tree){.kind = kind, .of_two = true};
+	return err ? err : fold(&builder, add_both);
 }
 
 void flame_tree__free(struct flame_tree *tree)

@@ -53,10 +53,13 @@ struct flame_node {
 	int64_t number;                  /* of a line, process, thread, interpreter */
 	uint32_t line;                   /* of a frame, when it was at one known line all the time; else 0 */
 	struct flame_weight total, self; /* self: what no child has */
+	uint64_t sides[2];               /* of two traces: ns a second, before and after */
+	uint64_t self_sides[2];
 };
 
 struct flame_tree {
 	enum flame_kind kind;
+	bool of_two;              /* of two traces: see flame_tree__fold_two() */
 	bool has_wall;            /* wall_ns is known */
 	size_t count;             /* at least the root */
 	struct flame_node *nodes; /* each before its children; of siblings the greatest first */
@@ -67,6 +70,15 @@ struct flame_tree {
  * The tree borrows names from the trace. 0 or -ENOMEM.
  */
 int flame_tree__fold(const struct trace *trace, enum flame_kind kind, bool waiters, struct flame_tree *tree);
+
+/*
+ * Folds two finished traces into one tree, for what changed. What a node has itself is the greater of what it has in
+ * the two, in ns a second of the trace; so nothing vanishes that is in one of them only, and what it had in each is in
+ * `sides`. Processes, interpreters and waiters are not told apart: their numbers differ. The tree borrows names from
+ * `both`, an empty trace, which is filled for it. 0 or -ENOMEM.
+ */
+int flame_tree__fold_two(const struct trace *before, const struct trace *after, enum flame_kind kind,
+			 struct trace *both, struct flame_tree *tree);
 void flame_tree__free(struct flame_tree *tree); /* idempotent */
 
 /* Whether a node's only child is a line that has all its time: then the two can be shown as one. */

@@ -31,25 +31,6 @@ struct place {
 	size_t lines;
 };
 
-static int compare_texts(const char *a, const char *b)
-{
-	if (!a || !b)
-		return (a != NULL) - (b != NULL);
-	return strcmp(a, b);
-}
-
-static int compare_functions(const struct trace_frame *a, const struct trace_frame *b)
-{
-	int order;
-
-	if (!a || !b)
-		return (a != NULL) - (b != NULL);
-	if (a->kind != b->kind)
-		return a->kind < b->kind ? -1 : 1;
-	order = compare_texts(a->name, b->name);
-	return order ? order : compare_texts(a->file, b->file);
-}
-
 static uint32_t line_of(const struct part *part)
 {
 	return part->culprit ? part->culprit->line : 0;
@@ -59,7 +40,7 @@ static uint32_t line_of(const struct part *part)
 static int compare_parts(const void *left, const void *right)
 {
 	const struct part *a = left, *b = right;
-	int order = compare_functions(a->culprit, b->culprit);
+	int order = stacks__compare_functions(a->culprit, b->culprit);
 
 	if (order)
 		return order;
@@ -110,7 +91,7 @@ static size_t make_place(const struct part *parts, size_t count, struct place *p
 	size_t i;
 
 	*place = (struct place){.worst = parts};
-	for (i = 0; i < count && !compare_functions(parts->culprit, parts[i].culprit); i++) {
+	for (i = 0; i < count && !stacks__compare_functions(parts->culprit, parts[i].culprit); i++) {
 		if (!i || line_of(&parts[i]) != line_of(&parts[i - 1])) {
 			place->lines++;
 			line_ns = 0;

@@ -267,3 +267,22 @@ const struct trace_frame *stacks__frame(const struct stacks *stacks, uint32_t fr
 {
 	return frame < stacks->frame_count ? &stacks->frames[frame] : NULL;
 }
+
+static int compare_texts(const char *a, const char *b)
+{
+	if (!a || !b)
+		return (a != NULL) - (b != NULL);
+	return strcmp(a, b);
+}
+
+int stacks__compare_functions(const struct trace_frame *a, const struct trace_frame *b)
+{
+	int order;
+
+	if (!a || !b)
+		return (a != NULL) - (b != NULL);
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	order = compare_texts(a->name, b->name);
+	return order ? order : compare_texts(a->file, b->file);
+}

@@ -54,6 +54,9 @@ const uint32_t *stacks__frames(const struct stacks *stacks, uint32_t stack, size
  */
 int64_t stacks__culprit(const struct stacks *stacks, uint32_t stack);
 
+/* Orders frames by function: kind, name, file. 0: the same, whichever line. NULL comes first. */
+int stacks__compare_functions(const struct trace_frame *a, const struct trace_frame *b);
+
 /* A frame by its number; NULL: there is none such. Good until something is added. */
 const struct trace_frame *stacks__frame(const struct stacks *stacks, uint32_t frame);
 
