@@ -48,12 +48,14 @@ static const char *format_change(char out[FORMAT_SIZE], const struct difference_
 		return "new";
 	if (figure->value[0] > 0 && figure->value[1] <= 0)
 		return "gone";
+	if (change < -0.999)
+		change = -0.999;
 	if (change >= 9)
 		snprintf(out, FORMAT_SIZE, change < 1e6 ? "x%.0f" : "x%.0e", change + 1);
 	else if (fabs(change) < 0.0005)
 		return "0 %";
 	else
-		snprintf(out, FORMAT_SIZE, fabs(change) < 0.0995 ? "%+.1f %%" : "%+.0f %%", 100 * change);
+		snprintf(out, FORMAT_SIZE, fabs(change) < 0.0995 || change < -0.99 ? "%+.1f %%" : "%+.0f %%", 100 * change);
 	return out;
 }
 
@@ -188,9 +190,9 @@ static void print_noise(const struct difference *difference, FILE *out)
 
 	if (difference->judged) {
 		fprintf(out,
-			"\nNoise is judged by how much the recordings differ within: %zu parts before, %zu after.\n"
-			"\"more\" and \"less\" are beyond 95 %% of it; so of 20 lines that did not change, one may\n"
-			"say so. Runs differ, too, which no single pair of them tells.\n",
+			"\nNoise is judged by how each recording differs from part to part: %zu parts\n"
+			"before, %zu after. \"more\" and \"less\" are beyond 95 %% of it; of 20 lines without a\n"
+			"change, one may say so. How runs differ from each other no two of them tell.\n",
 			difference->parts[0], difference->parts[1]);
 		return;
 	}
