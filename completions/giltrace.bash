@@ -62,14 +62,16 @@ _giltrace() {
 	_giltrace_option "$before" "$current" && return
 	if [[ ${COMP_WORDS[1]} == doctor ]] && ((COMP_CWORD > 1)); then
 		options='--pid= --verbose --help -p -v'
-	elif [[ ${COMP_WORDS[1]} == report && $current != -* ]] && ((COMP_CWORD > 1)); then
+	elif [[ ${COMP_WORDS[1]} == @(report|diff) && $current != -* ]] && ((COMP_CWORD > 1)); then
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
+	elif [[ ${COMP_WORDS[1]} == diff ]] && ((COMP_CWORD > 1)); then
+		options='--json --flame= --flame-kind= --quiet --help -q'
 	elif [[ ${COMP_WORDS[1]} == top ]] && ((COMP_CWORD > 1)); then
 		options='--pid= --all --follow --stacks= --depth= --probes= --budget= --max-threads= --interval= --help -p'
 	elif ((COMP_CWORD == 1)); then
-		options+=' record report top doctor'
+		options+=' record report diff top doctor'
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
 	[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null

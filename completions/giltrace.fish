@@ -23,27 +23,29 @@ function __giltrace_command
 end
 
 set -l ours 'not __giltrace_in_command'
-set -l traces 'not __giltrace_in_command; and not __fish_seen_subcommand_from doctor'
+set -l reports 'not __giltrace_in_command; and not __fish_seen_subcommand_from doctor'
+set -l traces "$reports; and not __fish_seen_subcommand_from diff"
 
 complete -c giltrace -f -n $ours
 complete -c giltrace -n __giltrace_in_command -a '(__giltrace_command)'
 complete -c giltrace -n "$ours; and __fish_is_first_arg" -a doctor -d 'What this machine and this process allow'
 complete -c giltrace -n "$ours; and __fish_is_first_arg" -a record -d 'Trace into a recording'
 complete -c giltrace -n "$ours; and __fish_is_first_arg" -a report -d 'The report of a recording'
+complete -c giltrace -n "$ours; and __fish_is_first_arg" -a diff -d 'What changed from one recording to another'
 complete -c giltrace -n "$ours; and __fish_is_first_arg" -a top -d 'Watch live in the terminal'
-complete -c giltrace -n "$ours; and __fish_seen_subcommand_from report" -F
+complete -c giltrace -n "$ours; and __fish_seen_subcommand_from report diff" -F
 complete -c giltrace -n $ours -s p -l pid -x -a '(__giltrace_pids)' -d 'The process'
 complete -c giltrace -n $traces -l all -d 'Every process that has a GIL'
 complete -c giltrace -n $traces -l follow -d 'Also its children and theirs'
 complete -c giltrace -n $traces -s d -l duration -x -d 'How long, in seconds'
-complete -c giltrace -n $traces -l json -F -d 'A report in JSON'
+complete -c giltrace -n $reports -l json -F -d 'A report in JSON'
 complete -c giltrace -n $traces -l html -r -F -d 'All of it as one page'
-complete -c giltrace -n $traces -l flame -r -F -d 'An interactive flame graph'
+complete -c giltrace -n $reports -l flame -r -F -d 'An interactive flame graph'
 complete -c giltrace -n $traces -l folded -r -F -d 'Folded stacks'
 complete -c giltrace -n $traces -l speedscope -r -F -d 'Blame, wait and hold for speedscope'
 complete -c giltrace -n $traces -l pprof -r -F -d 'A profile for pprof'
 complete -c giltrace -n $traces -l timeline -r -F -d 'Each wait and hold, for ui.perfetto.dev'
-complete -c giltrace -n $traces -l flame-kind -x -a 'blame wait hold' -d 'What reports of stacks show'
+complete -c giltrace -n $reports -l flame-kind -x -a 'blame wait hold' -d 'What reports of stacks show'
 complete -c giltrace -n $traces -l stacks -x -a 'python native both none' -d 'The frames that stacks have'
 complete -c giltrace -n $traces -l depth -x -d 'The most frames of a stack'
 complete -c giltrace -n $traces -l probes -x -a 'all auto waits' -d 'What is probed'
@@ -56,7 +58,7 @@ complete -c giltrace -n $traces -l max-size -x -d 'With record: never larger tha
 complete -c giltrace -n $traces -l record -r -F -d 'A recording beside the report'
 complete -c giltrace -n $traces -l events -x -a 'contended all none' -d 'Single events in a recording'
 complete -c giltrace -n $traces -l interval -x -d 'With top: seconds from one look to the next'
-complete -c giltrace -n $traces -s q -l quiet -d 'No text report'
+complete -c giltrace -n $reports -s q -l quiet -d 'No text report'
 complete -c giltrace -n $ours -s v -l verbose -d 'What the kernel says'
 complete -c giltrace -n $ours -l version -d 'Print the version'
 complete -c giltrace -n $ours -l help -d 'A summary'

@@ -115,16 +115,51 @@ static void test_percentile(void **state)
 	(void)state;
 	fill(&distribution, 50, MS);
 	fill(&distribution, 50, 4 * MS);
-	range = estimate__percentile(&distribution, 50, 1);
+	range = estimate__percentile(&distribution, 50, 1, 0);
 	assert_true(range.low <= (double)MS && range.low > 0.9 * (double)MS);
 	assert_true(range.high >= (double)(4 * MS) && range.high < 4.3 * (double)MS);
-	range = estimate__percentile(&distribution, 30, 1);
+	range = estimate__percentile(&distribution, 30, 1, 0);
 	assert_true(range.high < 1.1 * (double)MS);
-	range = estimate__percentile(&distribution, 99, 1);
+	range = estimate__percentile(&distribution, 99, 1, 0);
 	assert_true(isinf(range.high)); /* of 100 values the greatest may well be below the 99th percentile */
-	range = estimate__percentile(&distribution, 30, 20);
+	range = estimate__percentile(&distribution, 30, 20, 0);
 	assert_true(isinf(range.high) || range.high > (double)(4 * MS)); /* they are but five */
+	range = estimate__percentile(&distribution, 30, 1, 0.25);
+	assert_true(range.high > (double)(4 * MS)); /* ranks 5 to 56 */
+	range = estimate__percentile(&distribution, 30, 1, 0.01);
+	assert_true(range.high < 1.1 * (double)MS); /* what is less than by chance does not narrow */
+	assert_true(estimate__bucket(&distribution, 50) < estimate__bucket(&distribution, 51));
 	distribution__clear(&distribution);
+}
+
+/* Bursts: half of the parts have only short times, the others only long ones. Ranks are as uncertain as parts are few.
+ */
+static void test_times_by_parts(void **state)
+{
+	struct distribution before = {0}, now = {0};
+	struct parts *parts = parts__new();
+	double below[PARTS_MOST], all[PARTS_MOST];
+	uint32_t bucket;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		fill(&now, 10, i % 4 < 2 ? MS : 4 * MS);
+		parts__add_times(parts, PARTS_WAITS, &before, &now);
+		distribution__clear(&before);
+		assert_int_equal(distribution__merge(&before, &now), 0);
+		parts__end_chunk(parts, SECOND);
+	}
+	bucket = estimate__bucket(&now, 90);
+	assert_int_equal(parts__times_below(parts, PARTS_WAITS, bucket, below, all), 50);
+	assert_near(below[0], 20);
+	assert_near(below[1], 0);
+	assert_near(all[1], 20);
+	assert_near(estimate__share_width(below, all, 50), 1.0 / 2 / sqrt(49) * 2.021);
+	parts__times_below(parts, PARTS_HOLDS, bucket, below, all);
+	assert_near(all[0], 0);
+	parts__free(parts);
+	distribution__clear(&before);
+	distribution__clear(&now);
 }
 
 static void test_percentiles_that_touch(void **state)
@@ -473,21 +508,14 @@ static void test_flame(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ratio),
-		cmocka_unit_test(test_ratio_of_unequal_parts),
-		cmocka_unit_test(test_student),
-		cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_compare_exact),
-		cmocka_unit_test(test_percentile),
-		cmocka_unit_test(test_percentiles_that_touch),
-		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_parts_are_in_order),
-		cmocka_unit_test(test_short_end),
-		cmocka_unit_test(test_many_names),
-		cmocka_unit_test(test_difference),
-		cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_gone_and_new),
-		cmocka_unit_test(test_too_short),
+		cmocka_unit_test(test_ratio),          cmocka_unit_test(test_ratio_of_unequal_parts),
+		cmocka_unit_test(test_student),        cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_compare_exact),  cmocka_unit_test(test_percentile),
+		cmocka_unit_test(test_times_by_parts), cmocka_unit_test(test_percentiles_that_touch),
+		cmocka_unit_test(test_parts),          cmocka_unit_test(test_parts_are_in_order),
+		cmocka_unit_test(test_short_end),      cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_difference),     cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_gone_and_new),   cmocka_unit_test(test_too_short),
 		cmocka_unit_test(test_flame),
 	};
 

@@ -75,12 +75,28 @@ static int decode_gil_field(const struct protobuf_field *field, struct trace_gil
 	}
 }
 
+/* As a distribution is now, to tell later what came to it; where that is wanted. 0 or -ENOMEM. */
+static int keep(const struct decoder *decoder, const struct distribution *now, struct distribution *kept)
+{
+	return decoder->parts ? distribution__merge(kept, now) : 0;
+}
+
+/* What came to it since; empties what was kept. */
+static void tell_times(struct decoder *decoder, enum parts_times which, struct distribution *kept,
+		       const struct distribution *now)
+{
+	if (decoder->parts)
+		parts__add_times(decoder->parts, which, kept, now);
+	distribution__clear(kept);
+}
+
 int decode__gil(struct decoder *decoder, const struct protobuf_field *message)
 {
 	struct protobuf_reader reader = protobuf__read_field(message);
 	struct trace *trace = decoder->trace;
 	struct protobuf_field field;
 	struct element_keys keys;
+	struct distribution before = {0};
 	struct trace_gil *gil;
 	uint32_t *number;
 	size_t buckets;
@@ -102,9 +118,11 @@ int decode__gil(struct decoder *decoder, const struct protobuf_field *message)
 	gil = &trace->gils[*number];
 	gil->pid = keys.pid ? keys.pid : gil->pid;
 	buckets = gil->handoff.bucket_count;
+	err = keep(decoder, &gil->handoff, &before);
 	while (!err && protobuf__next(&reader, &field))
 		err = decode_gil_field(&field, gil);
 	decoder->bucket_bytes += (gil->handoff.bucket_count - buckets) * sizeof(*gil->handoff.buckets);
+	tell_times(decoder, PARTS_HANDOFFS, &before, &gil->handoff);
 	return err ? err : reader.bad ? -EBADMSG : 0;
 }
 
@@ -154,6 +172,7 @@ int decode__thread(struct decoder *decoder, const struct protobuf_field *message
 {
 	struct protobuf_reader reader = protobuf__read_field(message);
 	struct trace_thread *thread, before;
+	struct distribution wait = {0}, hold = {0};
 	struct protobuf_field field;
 	struct element_keys keys;
 	size_t buckets;
@@ -165,12 +184,16 @@ int decode__thread(struct decoder *decoder, const struct protobuf_field *message
 	if (!thread)
 		return -ENOMEM;
 	thread->pid = keys.pid ? keys.pid : thread->pid;
-	before = *thread;
+	before = *thread; /* its figures; its distributions are the thread's own */
+	err = keep(decoder, &thread->wait, &wait);
+	err = err ? err : keep(decoder, &thread->hold, &hold);
 	buckets = thread->wait.bucket_count + thread->hold.bucket_count;
 	while (!err && protobuf__next(&reader, &field))
 		err = decode_thread_field(&field, thread);
 	buckets = thread->wait.bucket_count + thread->hold.bucket_count - buckets;
 	decoder->bucket_bytes += buckets * sizeof(struct distribution_bucket);
+	tell_times(decoder, PARTS_WAITS, &wait, &thread->wait);
+	tell_times(decoder, PARTS_HOLDS, &hold, &thread->hold);
 	err = err ? err : reader.bad ? -EBADMSG : 0;
 	return err || !decoder->parts ? err : parts__add_thread(decoder->parts, &before, thread);
 }

@@ -165,16 +165,14 @@ static const struct {
 
 #define SUMS_OF_ALL (sizeof(sums_of_all) / sizeof(*sums_of_all))
 
-enum which { WAIT, HOLD, HANDOFF };
-
 static const struct {
 	const char *key, *title;
-	enum which which;
+	enum parts_times which;
 	double percent;
 } percentiles[] = {
-	{"wait.p50", "wait, p50", WAIT, 50},           {"wait.p99", "wait, p99", WAIT, 99},
-	{"hold.p50", "hold, p50", HOLD, 50},           {"hold.p99", "hold, p99", HOLD, 99},
-	{"handoff.p50", "hand-off, p50", HANDOFF, 50}, {"handoff.p99", "hand-off, p99", HANDOFF, 99},
+	{"wait.p50", "wait, p50", PARTS_WAITS, 50},           {"wait.p99", "wait, p99", PARTS_WAITS, 99},
+	{"hold.p50", "hold, p50", PARTS_HOLDS, 50},           {"hold.p99", "hold, p99", PARTS_HOLDS, 99},
+	{"handoff.p50", "hand-off, p50", PARTS_HANDOFFS, 50}, {"handoff.p99", "hand-off, p99", PARTS_HANDOFFS, 99},
 };
 
 #define PERCENTILES (sizeof(percentiles) / sizeof(*percentiles))
@@ -191,14 +189,28 @@ static int merge_handoffs(const struct trace *trace, struct distribution *out)
 }
 
 /* For how many each value stands that was seen, at most. */
-static double stands_for(const struct trace *trace, enum which which)
+static double stands_for(const struct trace *trace, enum parts_times which)
 {
-	double factor = which == WAIT ? trace->waits_factor : trace->holds_factor;
+	double factor = which == PARTS_WAITS ? trace->waits_factor : trace->holds_factor;
 
 	for (size_t i = 0; i < trace->process_count; i++)
 		if (trace->processes[i].in_windows)
 			return factor > 1 ? factor : 1;
 	return 1;
+}
+
+/* Times come in bursts: so how far off ranks may be is told by parts, by what each has below the percentile's bucket or
+ * up to it, whichever differs more. */
+static double width_by_parts(const struct parts *parts, enum parts_times which, uint32_t bucket)
+{
+	double below[PARTS_MOST], all[PARTS_MOST], widths[2];
+
+	for (uint32_t i = 0; i < 2; i++) {
+		size_t count = parts__times_below(parts, which, bucket + i, below, all);
+
+		widths[i] = estimate__share_width(below, all, count);
+	}
+	return fmax(widths[0], widths[1]);
 }
 
 /* Of a percentile of too few values, and of a recording that is too short, nothing is told. */
@@ -210,15 +222,17 @@ static void compare_percentile(const struct difference *difference, size_t which
 	*figure = (struct difference_figure){.range = {-INFINITY, INFINITY}};
 	for (int i = 0; i < 2; i++) {
 		const struct trace *trace = difference->sides[i].trace;
-		const struct distribution *of = percentiles[which].which == WAIT   ? &trace->total.wait
-						: percentiles[which].which == HOLD ? &trace->total.hold
-										   : &handoffs[i];
+		const struct distribution *of = percentiles[which].which == PARTS_WAITS   ? &trace->total.wait
+						: percentiles[which].which == PARTS_HOLDS ? &trace->total.hold
+											  : &handoffs[i];
 
-		figure->known[i] = of->count && (percentiles[which].which == WAIT || trace__knows_holds(trace));
+		figure->known[i] = of->count && (percentiles[which].which == PARTS_WAITS || trace__knows_holds(trace));
 		figure->value[i] =
 			figure->known[i] ? (double)distribution__percentile(of, percentiles[which].percent) : 0;
 		ranges[i] = estimate__percentile(of, percentiles[which].percent,
-						 stands_for(trace, percentiles[which].which));
+						 stands_for(trace, percentiles[which].which),
+						 width_by_parts(difference->sides[i].parts, percentiles[which].which,
+								estimate__bucket(of, percentiles[which].percent)));
 	}
 	if (difference->judged && figure->known[0] && figure->known[1])
 		figure->verdict = estimate__compare_ranges(&ranges[0], &ranges[1], &figure->range);

@@ -107,7 +107,9 @@ int difference__json(const struct difference *difference, FILE *out)
 	if (!root)
 		return -ENOMEM;
 	errno = 0;
-	err = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(10)) || fputc('\n', out) == EOF || fflush(out) ? -1 : 0;
+	err = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(10)) || fputc('\n', out) == EOF || fflush(out)
+		      ? -1
+		      : 0;
 	if (err)
 		err = errno ? -errno : -EIO;
 	json_decref(root);

@@ -55,7 +55,8 @@ static const char *format_change(char out[FORMAT_SIZE], const struct difference_
 	else if (fabs(change) < 0.0005)
 		return "0 %";
 	else
-		snprintf(out, FORMAT_SIZE, fabs(change) < 0.0995 || change < -0.99 ? "%+.1f %%" : "%+.0f %%", 100 * change);
+		snprintf(out, FORMAT_SIZE, fabs(change) < 0.0995 || change < -0.99 ? "%+.1f %%" : "%+.0f %%",
+			 100 * change);
 	return out;
 }
 

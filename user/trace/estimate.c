@@ -90,11 +90,31 @@ static void bounds_of_rank(const struct distribution *distribution, double rank,
 	*high = high_ns == UINT64_MAX ? INFINITY : (double)high_ns;
 }
 
-struct estimate_range estimate__percentile(const struct distribution *distribution, double percent, double factor)
+uint32_t estimate__bucket(const struct distribution *distribution, double percent)
+{
+	double seen = 0, rank = (double)distribution->count * percent / 100;
+
+	for (size_t i = 0; i < distribution->bucket_count; i++) {
+		seen += (double)distribution->buckets[i].count;
+		if (seen >= rank)
+			return distribution->buckets[i].index;
+	}
+	return 0;
+}
+
+double estimate__share_width(const double *below, const double *all, size_t count)
+{
+	struct estimate share = estimate__ratio(below, all, count);
+
+	return share.known ? share.error * estimate__student(share.freedom) : 0;
+}
+
+struct estimate_range estimate__percentile(const struct distribution *distribution, double percent, double factor,
+					   double width)
 {
 	struct estimate_range range = {0, INFINITY};
 	double seen = (double)distribution->count / (factor > 1 ? factor : 1), share = percent / 100, unused;
-	double off = NORMAL * sqrt(seen * share * (1 - share)), first, last;
+	double off = fmax(NORMAL * sqrt(seen * share * (1 - share)), width * seen), first, last;
 
 	if (seen <= 0)
 		return range;

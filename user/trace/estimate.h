@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct distribution;
 
@@ -44,11 +45,21 @@ double estimate__student(double freedom);
 enum estimate_verdict estimate__compare(const struct estimate *before, const struct estimate *after,
 					struct estimate_range *range);
 
+/* The bucket that a percentile lies in; 0 when there are no values. */
+uint32_t estimate__bucket(const struct distribution *distribution, double percent);
+
 /*
- * Where the percentile of all such values lies if these were drawn from them: by the ranks (binomial), and with the
- * width of the buckets. `factor`: for how many each value that was seen stands. Infinite where there are too few.
+ * Where the percentile of all such values lies if these were drawn from them: by the ranks, and with the width of the
+ * buckets. Ranks are uncertain as those of values are that do not depend on each other (binomial; `factor`: for how
+ * many each value that was seen stands), or by `width`, a share of all, where that is more. Infinite where there are
+ * too few.
  */
-struct estimate_range estimate__percentile(const struct distribution *distribution, double percent, double factor);
+struct estimate_range estimate__percentile(const struct distribution *distribution, double percent, double factor,
+					   double width);
+
+/* By how much the share of the values below a bound is uncertain, with 95 %: a part has `below` of `all`. 0: unknown.
+ */
+double estimate__share_width(const double *below, const double *all, size_t count);
 
 /* Whether two percentiles differ: their ranges do not touch. In *range by how much. */
 enum estimate_verdict estimate__compare_ranges(const struct estimate_range *before, const struct estimate_range *after,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/histogram.h"
 #include "user/trace/keys.h"
 #include "user/trace/trace.h"
 
@@ -22,11 +23,17 @@ struct series {
 	double of[PARTS_MOST];
 };
 
+/* Times by buckets and parts: one series a bucket. */
+struct times {
+	struct series buckets[HISTOGRAM_BUCKETS];
+};
+
 struct parts {
 	size_t count;   /* parts that are complete; the next one is being filled */
 	uint32_t folds; /* a part is of 2^folds chunks */
 	uint64_t chunks_in_next;
 	struct series durations, totals[PARTS_FIGURES];
+	struct times times[PARTS_TIMES];
 	struct keys numbers; /* of names and places, and of frames: to their first series */
 	struct series *series;
 	size_t series_count, series_room, names;
@@ -171,6 +178,25 @@ int parts__add_blame(struct parts *parts, const struct stacks *stacks, uint32_t 
 	return err;
 }
 
+/* Both are sorted by index; what was there before is there still. */
+void parts__add_times(struct parts *parts, enum parts_times which, const struct distribution *before,
+		      const struct distribution *now)
+{
+	size_t old = 0;
+
+	for (size_t i = 0; i < now->bucket_count; i++) {
+		const struct distribution_bucket *bucket = &now->buckets[i];
+		double count = (double)bucket->count;
+
+		while (old < before->bucket_count && before->buckets[old].index < bucket->index)
+			old++;
+		if (old < before->bucket_count && before->buckets[old].index == bucket->index)
+			count -= (double)before->buckets[old].count;
+		if (count != 0 && bucket->index < HISTOGRAM_BUCKETS)
+			add(parts, &parts->times[which].buckets[bucket->index], count);
+	}
+}
+
 void parts__end_chunk(struct parts *parts, uint64_t ns)
 {
 	add(parts, &parts->durations, (double)ns);
@@ -248,4 +274,22 @@ size_t parts__thread(const struct parts *parts, const char *name, enum parts_fig
 size_t parts__place(const struct parts *parts, const struct trace_frame *place, double out[PARTS_MOST])
 {
 	return read_name(parts, name_of_place(place), 0, out);
+}
+
+size_t parts__times_below(const struct parts *parts, enum parts_times which, uint32_t bucket, double below[PARTS_MOST],
+			  double all[PARTS_MOST])
+{
+	double some[PARTS_MOST];
+	size_t count = parts__count(parts);
+
+	memset(below, 0, PARTS_MOST * sizeof(*below));
+	memset(all, 0, PARTS_MOST * sizeof(*all));
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		read_whole(parts, &parts->times[which].buckets[i], some);
+		for (size_t k = 0; k < count; k++) {
+			below[k] += i < bucket ? some[k] : 0;
+			all[k] += some[k];
+		}
+	}
+	return count;
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct distribution;
 struct stacks;
 struct trace_frame;
 struct trace_thread;
@@ -20,6 +21,9 @@ struct trace_thread;
 #define PARTS_NAMES 2048 /* threads' names and places: those that come later are not kept by parts */
 
 enum parts_figure { PARTS_ACQUISITIONS, PARTS_CONTENDED, PARTS_FAILED, PARTS_HELD_NS, PARTS_WAITED_NS, PARTS_FIGURES };
+
+/* Times whose percentiles are compared. */
+enum parts_times { PARTS_WAITS, PARTS_HOLDS, PARTS_HANDOFFS, PARTS_TIMES };
 
 struct parts;
 
@@ -32,6 +36,10 @@ int parts__add_thread(struct parts *parts, const struct trace_thread *before, co
 
 /* What others waited for a holder with this stack. 0 or -ENOMEM. */
 int parts__add_blame(struct parts *parts, const struct stacks *stacks, uint32_t stack, uint64_t wait_ns);
+
+/* What came to a distribution from `before` to `now`. */
+void parts__add_times(struct parts *parts, enum parts_times which, const struct distribution *before,
+		      const struct distribution *now);
 
 /* The chunk that all this was of is over; it was of so many ns. */
 void parts__end_chunk(struct parts *parts, uint64_t ns);
@@ -48,5 +56,9 @@ size_t parts__durations(const struct parts *parts, double out[PARTS_MOST]);
 size_t parts__total(const struct parts *parts, enum parts_figure figure, double out[PARTS_MOST]);
 size_t parts__thread(const struct parts *parts, const char *name, enum parts_figure figure, double out[PARTS_MOST]);
 size_t parts__place(const struct parts *parts, const struct trace_frame *place, double out[PARTS_MOST]);
+
+/* How many times each part has in the buckets below this one, and in all. Returns how many parts there are. */
+size_t parts__times_below(const struct parts *parts, enum parts_times which, uint32_t bucket, double below[PARTS_MOST],
+			  double all[PARTS_MOST]);
 
 #endif
