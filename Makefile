@@ -128,8 +128,8 @@ FUZZ_FAIL_IF := $(wildcard user/report/condition*.c) user/report/format.c $(wild
 	user/report/json.c user/report/json_code.c user/symbols/system_calls.c user/report/safe_text.c
 FUZZ_LOCATOR := $(filter-out user/target/launch.c,$(wildcard user/target/*.c))
 FUZZ_RECORDING := $(filter-out user/recording/recorder.c user/recording/file.c,$(wildcard user/recording/*.c)) \
-	$(wildcard user/trace/*.c user/report/text*.c user/report/json*.c user/report/timeline*.c) user/protobuf/reader.c user/protobuf/writer.c \
-	user/report/flame_label.c user/report/flame_tree.c user/report/format.c user/report/perfetto.c user/report/safe_text.c user/symbols/system_calls.c
+	$(wildcard user/trace/*.c user/report/text*.c user/report/json*.c user/report/timeline*.c user/report/difference*.c) user/protobuf/reader.c user/protobuf/writer.c \
+	user/report/flame_both.c user/report/flame_label.c user/report/flame_tree.c user/report/format.c user/report/perfetto.c user/report/safe_text.c user/symbols/system_calls.c
 
 fuzz: fuzz-locator fuzz-recording fuzz-toygil fuzz-fail-if
 

@@ -40,17 +40,44 @@ def path_of(name, form):
     return os.path.join(GOLDEN, "%s.%s" % (name, form))
 
 
+PAIRS = os.path.join(GOLDEN, "diff")
+DIFFERENCES = ("text", "json", "flame", "flame-hold")
+
+
+def pairs():
+    """Recordings before and after something."""
+    return sorted(name[:-len("-before.gilt")] for name in os.listdir(PAIRS) if name.endswith("-before.gilt"))
+
+
+def difference(giltrace, name, form):
+    option = {"text": [], "flame-hold": ["--flame=-", "--flame-kind=hold"]}.get(form, ["--%s=-" % form])
+    done = subprocess.run([giltrace, "diff", *[os.path.join(PAIRS, "%s-%s.gilt" % (name, when)) for when in ("before", "after")],
+                           *option], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b""), (name, form, done.stderr)
+    return CODE.sub(rb"\1\2", done.stdout)
+
+
+def golden_files(giltrace):
+    """What is expected, and how it is made anew."""
+    for name in recordings():
+        for form in formats_of(name):
+            yield path_of(name, form), lambda name=name, form=form: report(giltrace, name, form)
+    for name in pairs():
+        for form in DIFFERENCES:
+            yield os.path.join(PAIRS, "%s.%s" % (name, form)), lambda name=name, form=form: difference(giltrace, name, form)
+
+
 class Golden(unittest.TestCase):
     def test_reports(self):
         from tracing import GILTRACE
         self.assertGreater(len(recordings()), 2)
-        for name in recordings():
-            for form in formats_of(name):
-                with self.subTest(recording=name, format=form):
-                    with open(path_of(name, form), "rb") as file:
-                        expected = file.read()
-                    found = report(GILTRACE, name, form)
-                    self.assertTrue(found == expected, self.first_difference(expected, found))
+        self.assertGreater(len(pairs()), 1)
+        for path, make in golden_files(GILTRACE):
+            with self.subTest(golden=os.path.relpath(path, GOLDEN)):
+                with open(path, "rb") as file:
+                    expected = file.read()
+                found = make()
+                self.assertTrue(found == expected, self.first_difference(expected, found))
 
     @staticmethod
     def first_difference(expected, found):
@@ -59,7 +86,6 @@ class Golden(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    for recording in recordings():
-        for wanted in formats_of(recording):
-            with open(path_of(recording, wanted), "wb") as golden:
-                golden.write(report(sys.argv[1], recording, wanted))
+    for golden, anew in golden_files(sys.argv[1]):
+        with open(golden, "wb") as out:
+            out.write(anew())

@@ -16,9 +16,12 @@
 #include "user/recording/chunk.h"
 #include "user/recording/decode.h"
 #include "user/recording/reader.h"
+#include "user/report/difference.h"
+#include "user/report/flame_tree.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
 #include "user/report/timeline.h"
+#include "user/trace/parts.h"
 #include "user/trace/trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,9 +75,34 @@ static void report(const struct trace *trace)
 		abort();
 }
 
+/* With itself: whatever is in it, nothing has changed. */
+static void compare(const struct trace *trace, const struct parts *parts)
+{
+	const struct difference_side sides[] = {{trace, parts}, {trace, parts}};
+	struct difference difference;
+	struct flame_tree tree;
+	struct trace *both = trace__new();
+	FILE *nowhere = fopen("/dev/null", "w");
+
+	if (!both || !nowhere || difference__find(sides, &difference) ||
+	    flame_tree__fold_two(trace, trace, FLAME_BLAME, both, &tree))
+		abort();
+	for (size_t i = 0; i < difference.thread_count; i++)
+		if (difference.threads[i].waited.verdict > ESTIMATE_NOISE ||
+		    difference.threads[i].threads[0] != difference.threads[i].threads[1])
+			abort();
+	if (difference__text(&difference, nowhere) || difference__json(&difference, nowhere))
+		abort();
+	fclose(nowhere);
+	flame_tree__free(&tree);
+	trace__free(both);
+	difference__clear(&difference);
+}
+
 static void read_file(const uint8_t *data, size_t size)
 {
 	uint8_t *file = malloc(size);
+	struct parts *parts = parts__new();
 	struct trace *trace = NULL;
 	char why[256] = "";
 	bool whole;
@@ -84,14 +112,17 @@ static void read_file(const uint8_t *data, size_t size)
 	memcpy(file, data, size);
 	set_checksums(file, size);
 	in = fmemopen(file, size, "r");
-	err = recording__read(in, true, &trace, &whole, why, sizeof(why));
+	err = recording__read_parts(in, true, parts, &trace, &whole, why, sizeof(why));
 	fclose(in);
 	free(file);
 	if (err > 0 || (!err) != (trace != NULL) || (err && (!*why || strchr(why, '\n'))))
 		abort();
-	if (trace)
+	if (trace) {
 		report(trace);
+		compare(trace, parts);
+	}
 	trace__free(trace);
+	parts__free(parts);
 }
 
 static void read_payload(const uint8_t *data, size_t size)

@@ -173,6 +173,11 @@ static void test_percentiles_that_touch(void **state)
 	assert_near(range.low, 0.1);
 	assert_near(range.high, 2);
 	assert_int_equal(estimate__compare_ranges(&after, &before, &range), ESTIMATE_LESS);
+	before.high = INFINITY; /* of too few values */
+	assert_int_equal(estimate__compare_ranges(&before, &after, &range), ESTIMATE_UNKNOWN);
+	after.high = 0.5;
+	after.low = 0.1;
+	assert_int_equal(estimate__compare_ranges(&before, &after, &range), ESTIMATE_LESS);
 }
 
 /* A thread that comes to have waited and held so much. */

@@ -193,7 +193,7 @@ static void print_noise(const struct difference *difference, FILE *out)
 		fprintf(out,
 			"\nNoise is judged by how each recording differs from part to part: %zu parts\n"
 			"before, %zu after. \"more\" and \"less\" are beyond 95 %% of it; of 20 lines without a\n"
-			"change, one may say so. How runs differ from each other no two of them tell.\n",
+			"change, one or two may say so. How runs differ, no two of them tell.\n",
 			difference->parts[0], difference->parts[1]);
 		return;
 	}

@@ -133,5 +133,7 @@ enum estimate_verdict estimate__compare_ranges(const struct estimate_range *befo
 	*range = (struct estimate_range){after->low - before->high, after->high - before->low};
 	if (after->low > before->high)
 		return ESTIMATE_MORE;
-	return after->high < before->low ? ESTIMATE_LESS : ESTIMATE_NOISE;
+	if (after->high < before->low)
+		return ESTIMATE_LESS;
+	return isinf(before->high) || isinf(after->high) ? ESTIMATE_UNKNOWN : ESTIMATE_NOISE;
 }

@@ -61,7 +61,8 @@ struct estimate_range estimate__percentile(const struct distribution *distributi
  */
 double estimate__share_width(const double *below, const double *all, size_t count);
 
-/* Whether two percentiles differ: their ranges do not touch. In *range by how much. */
+/* Whether two percentiles differ: their ranges do not touch. Of too few values that is not known. In *range by how
+ * much. */
 enum estimate_verdict estimate__compare_ranges(const struct estimate_range *before, const struct estimate_range *after,
 					       struct estimate_range *range);
 
