@@ -177,8 +177,8 @@ static void print_warnings(const struct difference *difference, FILE *out)
 
 	if (before->level != after->level)
 		fprintf(out,
-			"\nTraced differently: --probes=%s before, %s after. Probes cost time, so a part of the\n"
-			"difference may be theirs.\n",
+			"\nTraced differently: --probes=%s before, %s after. Probes cost time, so a\n"
+			"part of the difference may be theirs.\n",
 			levels[before->level], levels[after->level]);
 	if (lost(before) || lost(after))
 		fprintf(out, "\nLOST: %" PRIu64 " events before, %" PRIu64 " after (giltrace report tells which).\n",
@@ -198,8 +198,8 @@ static void print_noise(const struct difference *difference, FILE *out)
 		return;
 	}
 	fprintf(out,
-		"\nNoise cannot be judged: %s recording has %zu part%s, and %d are needed. Record\n"
-		"for some seconds.\n",
+		"\nNoise cannot be judged: %s recording has %zu part%s, and %d are needed.\n"
+		"Record for some seconds.\n",
 		difference->parts[1] < difference->parts[0] ? "the second" : "the first", fewest,
 		fewest == 1 ? "" : "s", ESTIMATE_FEWEST);
 }

@@ -149,7 +149,7 @@
 			return "";
 		if (columns(name) <= most)
 			return name;
-		name = /^l/.test(frame.kind) ? name.replace("line ", ":") : name.replace(/ \([^()]*\)$/, "");
+		name = /^l/.test(frame.kind) || (ofTwo && /^line \d+$/.test(name)) ? name.replace("line ", ":") : name.replace(/ \([^()]*\)$/, "");
 		return columns(name) <= most ? name : cut(name, most);
 	}
 
