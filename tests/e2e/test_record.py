@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -17,7 +18,14 @@ from test_truth import TOYGIL
 from tracing import GILTRACE, TraceTest, end, wait_for, workload
 
 FORMATS = ("json", "flame", "folded", "speedscope", "pprof")
+ALL_FORMATS = FORMATS + ("html", "timeline")
 NOBODY = 65534
+
+# Each of tests/e2e/workloads, with arguments that make it end soon.
+WORKLOADS = {"chains": [1], "children": ["fork", 2, 2000], "culprit": ["sorted", 1], "ending": ["exit"], "frames": ["holding"],
+             "hostile_code": [], "hostile_names": [1], "interpreters": ["own", 1], "long_call": [1], "many_stacks": [1],
+             "many_threads": ["come-and-go", 24, 50, os.devnull], "names": [], "sleeps": [3, 3000], "spin": [2, 0.005, 1],
+             "write_loop": [2, 2000]}
 
 
 class RecordTest(TraceTest):
@@ -100,6 +108,29 @@ class RoundTrip(RecordTest):
         for program in ("mixed", "sleep", "hog"):
             with self.subTest(program=program):
                 self.compare("--", TOYGIL, "--threads=4", program)
+
+    def test_every_program(self):
+        """Every program that toygil has."""
+        listed = subprocess.run([TOYGIL, "list"], stdout=subprocess.PIPE, check=True, text=True).stdout
+        programs = re.findall(r"^  ([a-z-]+) ", listed.split("designs")[0], re.MULTILINE)
+        self.assertGreater(len(programs), 9)
+        for program in programs:
+            with self.subTest(program=program):
+                self.compare("--", TOYGIL, "--threads=3", "--duration=0.7", program, formats=ALL_FORMATS)
+
+    def test_every_design(self):
+        for design in ("ticks", "interval", "per-interpreter"):
+            with self.subTest(design=design):
+                self.compare("--", TOYGIL, "--gil=" + design, "--threads=3", "--duration=0.7", "mixed", formats=ALL_FORMATS)
+
+    def test_every_workload(self):
+        there = {name[:-3] for name in os.listdir(tracing.WORKLOADS) if name.endswith(".py")}
+        self.assertEqual(there, set(WORKLOADS))
+        for name, arguments in sorted(WORKLOADS.items()):
+            with self.subTest(workload=name):
+                program = pythons.program("pyenv 3.12") if name == "interpreters" else pythons.system()
+                self.compare("--", program, workload(name), *arguments, formats=ALL_FORMATS,
+                             status=3 if name == "ending" else 0)  # its own
 
     def test_children(self):
         report = self.compare("--follow", "--", pythons.system(), workload("children"), "fork", 4, 20000)
