@@ -25,7 +25,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What the end-to-end tests run beside the interpreters.
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
-.PHONY: all deps test test-timeline demo bench bench-compare bench-limits bench-programs bench-budget bench-html goldens install asan tsan \
+.PHONY: all deps test test-timeline demo bench bench-compare bench-limits bench-programs bench-budget bench-html bench-recording goldens install asan tsan \
 	fuzz fuzz-locator fuzz-recording fuzz-toygil fuzz-fail-if format clean unit-programs
 .SECONDARY:
 
@@ -229,6 +229,10 @@ bench-programs:
 # The page of 10 million events in a browser: its size, and how long it takes.
 bench-html: $(BUILD)/fabricated
 	python3 tests/bench/bench_html.py --build $(BUILD) $(BENCH)
+
+# A recording of 10 million events: bytes an event, and how long its reports take.
+bench-recording: all
+	python3 tests/bench/bench_recording.py --build $(BUILD) $(BENCH)
 
 # What --probes=auto costs, by workload and budget: about half an hour.
 bench-budget: all

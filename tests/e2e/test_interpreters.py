@@ -52,7 +52,7 @@ class Interpreters(TraceTest):
         print("%s: locks held %s %% of the time, %s hand-offs of their own, %d waits for the other's holder" % (
             self.id(), " and ".join("%.1f" % (100 * share) for share in self.shares(report)),
             " and ".join(str(gil["handoffs"]) for gil in report["gils"]), len(across)))
-        self.assertEqual(across, [], "a hand-off between the locks, whose threads are %s" % threads)
+        self.assertEqual(across, [], "waits for the holder of another lock (lock, waiter, holder, ns); the threads are %s" % threads)
 
     def check_own_locks_after_the_end(self, program):
         """Which interpreter's a lock was is known although no process is left to ask."""
