@@ -47,7 +47,7 @@ class Interpreters(TraceTest):
         across = []
         for blame in report["blame"]:
             where = [gil["gil"] for gil in report["gils"]].index(blame["gil"])
-            if blame["waiter"] not in threads[where] or blame["holder"] not in threads[where]:
+            if blame["waiter"] not in threads[where] or blame["holder"] not in threads[where] | {None}:  # None: unknown
                 across.append((where, blame["waiter"], blame["holder"], blame["wait_ns"]))
         print("%s: locks held %s %% of the time, %s hand-offs of their own, %d waits for the other's holder" % (
             self.id(), " and ".join("%.1f" % (100 * share) for share in self.shares(report)),
