@@ -36,16 +36,13 @@ static __always_inline bool find_hit(struct pt_regs *ctx, __u64 address, __u64 c
 static __always_inline bool find_known_hit(struct hit *hit, enum dealings which)
 {
 	__u64 tgid_tid = bpf_get_current_pid_tgid();
-	struct lock_key key = {};
 
 	hit->now = bpf_ktime_get_ns();
 	hit->tgid = tgid_tid >> 32;
 	hit->thread = find_dealings(tgid_tid, which, 0, &hit->slot);
 	if (!hit->thread)
 		return false;
-	key.address = hit->thread->lock;
-	key.tgid = hit->tgid;
-	hit->lock = bpf_map_lookup_elem(&locks, &key);
+	hit->lock = lock_at(hit->thread->lock, hit->tgid);
 	return hit->lock;
 }
 
@@ -304,7 +301,7 @@ static __always_inline struct release *find_release(const struct hit *hit, __u64
 
 /*
  * Of the releases that nobody waits for, and of those after a short hold, one in some is looked at, and stands for
- * those since the last: at first each, then one in 64 on average, at random, for a loop may have several places in
+ * those since the last: at first each, then one in 256 on average, at random, for a loop may have several places in
  * turn.
  */
 static __always_inline bool is_looked_at(struct thread *thread)
@@ -315,8 +312,8 @@ static __always_inline bool is_looked_at(struct thread *thread)
 		thread->releases_until_look--;
 		return false;
 	}
-	if (spread > 127)
-		spread = 127;
+	if (spread > 511)
+		spread = 511;
 	thread->random = thread->random * 1664525 + 1013904223;
 	thread->releases_until_look = (thread->random >> 8) % (__u32)(spread + 1);
 	return true;

@@ -2,9 +2,9 @@
 /*
  * Finding the lock and the thread that a probe hit concerns.
  *
- * A hit finds its lock in the hash `locks`: one look-up filters by process and names the lock. The thread that took the
- * lock last is remembered in the lock, so that an uncontended cycle needs no other look-up. Whatever is new (a lock, a
- * thread) takes the slow path. Each early return that loses something counts it in `lost`.
+ * A hit finds its lock where that was last; the lock tells whose it is, which filters by process. The thread that took
+ * it last is remembered in the lock, so that an uncontended cycle needs no look-up in a hash. Whatever is new (a lock,
+ * a thread) takes the slow path. Each early return that loses something counts it in `lost`.
  */
 #ifndef GILTRACE_FIND_BPF_H
 #define GILTRACE_FIND_BPF_H
@@ -99,15 +99,14 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u64 tgid
 {
 	struct lock_key key = {.address = address, .tgid = tgid};
 	struct traced_process *process = find_process(tgid);
-	static const struct lock empty;
 	struct file_plan *plan;
 	struct lock *lock;
+	__u32 number, plan_number;
 	__u64 load_bias;
-	__u32 number;
 
 	if (!process)
 		return NULL;
-	plan = find_plan(process, cookie_site(cookie), ip, &number, &load_bias);
+	plan = find_plan(process, cookie_site(cookie), ip, &plan_number, &load_bias);
 	if (!plan || !plan->attached_ns)
 		return NULL;
 	if (!looks_like_lock(&plan->layout, load_bias, address, second_argument, cookie_event(cookie))) {
@@ -115,31 +114,26 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u64 tgid
 			__sync_fetch_and_add(&plan->unlike, 1);
 		return NULL;
 	}
-	if (bpf_map_update_elem(&locks, &key, &empty, BPF_NOEXIST)) {
-		lock = bpf_map_lookup_elem(&locks, &key);
-		if (!lock)
-			lose(LOST_GILS);
-		return lock;
-	}
-	lock = bpf_map_lookup_elem(&locks, &key);
+	lock = new_empty_lock(&key, &number);
 	if (!lock)
 		return NULL;
 	fill_layout(lock, plan, address, load_bias);
 	lock->load_bias = load_bias;
 	lock->holder_syscall = -1;
 	lock->instance = process->instance;
-	lock->plan = number;
+	lock->plan = plan_number;
 	lock->always = plan->always;
 	lock->start_ns = process->start_ns > plan->attached_ns ? process->start_ns : plan->attached_ns;
 	lock->interpreter = find_interpreter(&lock->layout, address);
+	if (!enter_lock(lock, number))
+		return lock_at(address, tgid);
 	remember_lock(process, address);
 	return lock;
 }
 
 static __always_inline struct lock *find_lock(struct pt_regs *ctx, __u64 address, __u32 tgid, __u64 cookie)
 {
-	struct lock_key key = {.address = address, .tgid = tgid};
-	struct lock *lock = bpf_map_lookup_elem(&locks, &key);
+	struct lock *lock = lock_at(address, tgid);
 
 	return lock ? lock : new_lock(address, tgid, PT_REGS_PARM2(ctx), cookie, PT_REGS_IP(ctx));
 }

@@ -108,20 +108,18 @@ static __always_inline bool is_traced(struct task_struct *task)
 /* Within sem_wait() a thread sleeps for nothing but the semaphore. */
 static __always_inline void slept(struct thread *thread, __u32 slot, __u32 tgid)
 {
-	struct lock_key key = {.address = thread->lock, .tgid = tgid};
 	struct hit hit = {.now = bpf_ktime_get_ns(), .thread = thread, .slot = slot, .tgid = tgid};
 
-	hit.lock = bpf_map_lookup_elem(&locks, &key);
+	hit.lock = lock_at(thread->lock, tgid);
 	if (!hit.lock)
 		return;
 	on_woken(thread); /* from the sleep before, if there was one */
-	blocked(NULL, &hit, key.address);
+	blocked(NULL, &hit, thread->lock);
 }
 
 static __always_inline void woken(const struct thread *thread, __u32 tgid)
 {
-	struct lock_key key = {.address = thread->lock, .tgid = tgid};
-	struct lock *lock = bpf_map_lookup_elem(&locks, &key);
+	struct lock *lock = lock_at(thread->lock, tgid);
 
 	if (lock)
 		lock->woken = thread->tid;
@@ -173,8 +171,7 @@ static __always_inline __u64 look_at_running_holder(void *ctx, struct lock *lock
 /* The lock that a thread holds; NULL: it holds none that is known. */
 static __always_inline struct lock *held_lock(const struct thread *thread, __u32 tgid)
 {
-	struct lock_key key = {.address = thread->lock, .tgid = tgid};
-	struct lock *lock = thread->holding ? bpf_map_lookup_elem(&locks, &key) : NULL;
+	struct lock *lock = thread->holding ? lock_at(thread->lock, tgid) : NULL;
 
 	return lock && seen_holder(lock, window_of(lock)) == thread->tid ? lock : NULL;
 }
@@ -267,11 +264,11 @@ int on_timer(struct bpf_perf_event_data *ctx)
 		return 0;
 	pointer = thread_pointer_of((struct task_struct *)bpf_get_current_task());
 	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++) {
-		struct lock_key key = {.address = process->locks[i], .tgid = tgid};
-		struct lock *lock = bpf_map_lookup_elem(&locks, &key);
+		__u64 address = process->locks[i];
+		struct lock *lock = lock_at(address, tgid);
 
-		if (lock && lock->waiters && is_held_by(lock, key.address, tid, pointer)) {
-			__u64 stack = look_at_running_holder(ctx, lock, key.address, tgid, NO_SYSCALL);
+		if (lock && lock->waiters && is_held_by(lock, address, tid, pointer)) {
+			__u64 stack = look_at_running_holder(ctx, lock, address, tgid, NO_SYSCALL);
 			__u64 now = bpf_ktime_get_ns();
 
 			if (stack)
@@ -304,8 +301,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 /* The thread that runs ends while it waits: it is no waiter any more. */
 static __always_inline void give_up_waiting(struct thread *thread, __u32 tgid)
 {
-	struct lock_key key = {.address = thread->lock, .tgid = tgid};
-	struct lock *lock = thread->among_waiters ? bpf_map_lookup_elem(&locks, &key) : NULL;
+	struct lock *lock = thread->among_waiters ? lock_at(thread->lock, tgid) : NULL;
 
 	if (lock)
 		leave_waiters(lock, thread, bpf_ktime_get_ns());

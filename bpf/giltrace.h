@@ -108,6 +108,7 @@ struct sample {
 
 /* One lock of one process. */
 struct lock {
+	struct lock_key key; /* address 0: none */
 	struct lock_layout layout;
 	__u32 instance;    /* of its process */
 	__u32 plan;        /* the index in `plans` of the file that it was met through */
@@ -149,6 +150,8 @@ struct lock {
 enum scope { SCOPE_GIVEN, SCOPE_CHILDREN, SCOPE_ALL };
 
 #define MAX_PLANS        64
+#define LOCK_CACHE       256 /* see bpf/locks.bpf.h; a power of two */
+#define NO_LOCK          ((__u32)-1)
 #define HIT_CPUS         128 /* CPUs with a higher number share */
 #define LOCKS_OF_PROCESS 8
 
@@ -332,7 +335,7 @@ struct event {
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct thread) == 472 + 2 * sizeof(struct histogram), "the same on both sides");
-_Static_assert(sizeof(struct lock) == 504 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct lock) == 520 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
 _Static_assert(sizeof(struct record) == 24, "the same on both sides");

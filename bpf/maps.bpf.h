@@ -27,6 +27,8 @@ volatile bool wait_windows;
 volatile __u32 wait_window;
 /* Hits so far, by CPU; each has its own cache line: all, and those of waits. One may be lost to preemption. */
 volatile __u64 cpu_hits[HIT_CPUS][8];
+/* Where the locks that were met last are in `locks`: what is there tells whether it is the one. */
+volatile __u32 lock_cache[LOCK_CACHE];
 /* Until the trace begins, and after it ended, hits are ignored. */
 volatile bool active;
 __u64 start_ns; /* when it began */
@@ -61,11 +63,24 @@ struct {
 } sites SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, struct lock_key);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
 	__type(value, struct lock);
 	__uint(max_entries, 1);
 } locks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct lock_key);
+	__type(value, __u32); /* the lock's index in `locks` */
+	__uint(max_entries, 1);
+} lock_numbers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+} free_locks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

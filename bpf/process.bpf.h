@@ -4,7 +4,7 @@
 #ifndef GILTRACE_PROCESS_BPF_H
 #define GILTRACE_PROCESS_BPF_H
 
-#include "maps.bpf.h"
+#include "locks.bpf.h"
 
 /* 64 ns a step: no two lives of one process number begin in the same. */
 static __always_inline __u32 new_instance(__u64 now)
@@ -57,13 +57,15 @@ static __always_inline void remember_lock(struct traced_process *process, __u64 
 static __always_inline void end_process(__u32 tgid, struct traced_process *process, bool execed)
 {
 	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++) {
-		struct lock_key key = {.address = process->locks[i], .tgid = tgid};
-		struct past_lock_key past = {.address = key.address, .tgid = tgid, .instance = process->instance};
-		struct lock *lock = bpf_map_lookup_elem(&locks, &key);
+		struct past_lock_key past = {
+			.address = process->locks[i], .tgid = tgid, .instance = process->instance};
+		struct lock *lock = lock_at(past.address, tgid);
 
-		if (lock && bpf_map_update_elem(&past_locks, &past, lock, BPF_ANY))
+		if (!lock)
+			continue;
+		if (bpf_map_update_elem(&past_locks, &past, lock, BPF_ANY))
 			lose(LOST_GILS);
-		bpf_map_delete_elem(&locks, &key);
+		remove_lock(lock);
 	}
 	tell(RECORD_PROCESS_ENDED, tgid, process->instance, execed);
 	bpf_map_delete_elem(&processes, &tgid);

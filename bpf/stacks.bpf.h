@@ -324,13 +324,10 @@ static __always_inline __u64 holder_state(struct lock *lock, __u64 address, __u3
 
 static __always_inline bool find_both(__u64 address, __u32 slot, struct lock **lock, struct thread **thread)
 {
-	struct lock_key key = {.address = address};
-
 	*thread = bpf_map_lookup_elem(&threads, &slot);
 	if (!*thread)
 		return false;
-	key.tgid = (*thread)->tgid;
-	*lock = bpf_map_lookup_elem(&locks, &key);
+	*lock = lock_at(address, (*thread)->tgid);
 	return *lock;
 }
 

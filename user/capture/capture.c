@@ -21,6 +21,7 @@
 #include "user/capture/governor.h"
 #include "user/capture/links.h"
 #include "user/capture/lock_watch.h"
+#include "user/capture/locks.h"
 #include "user/capture/price.h"
 #include "user/capture/stack_table.h"
 #include "user/capture/timer.h"
@@ -108,6 +109,8 @@ static void size_maps(struct giltrace_bpf *bpf, uint32_t slots, enum trace_scope
 	bpf_map__set_max_entries(bpf->maps.waiting_at_start, slots);
 	bpf_map__set_max_entries(bpf->maps.thread_pointers, 2 * slots); /* also of threads that never met the lock */
 	bpf_map__set_max_entries(bpf->maps.locks, locks);
+	bpf_map__set_max_entries(bpf->maps.lock_numbers, locks);
+	bpf_map__set_max_entries(bpf->maps.free_locks, locks);
 	bpf_map__set_max_entries(bpf->maps.past_locks, locks / 2);
 	bpf_map__set_max_entries(bpf->maps.processes, scope == TRACE_GIVEN ? GIVEN_PROCESSES : FOUND_PROCESSES);
 	bpf_map__set_max_entries(bpf->maps.sites, MAX_SITES);
@@ -282,6 +285,8 @@ static int load(struct capture *capture, const struct capture_options *options)
 	bpf->bss->window_end = UINT64_MAX;
 	bpf->bss->window_weight = bpf->bss->window_number = 1;
 	err = fill_queue(bpf->maps.free_slots);
+	if (!err)
+		err = fill_queue(bpf->maps.free_locks);
 	if (!err && options->stacks != TRACE_STACKS_NONE)
 		err = fill_queue(bpf->maps.free_walks);
 	if (err)
@@ -605,18 +610,13 @@ static void watch_main_lock(struct capture *capture, const struct given_process 
 static void watch_met_locks(struct capture *capture, uint64_t now)
 {
 	static struct lock lock;
-	int fd = bpf_map__fd(capture->bpf->maps.locks);
-	struct lock_key key, *previous = NULL;
 
 	if (capture->level == TRACE_ALL || now < capture->next_search_ns)
 		return;
 	capture->next_search_ns = now + 200000000;
-	for (uint32_t i = 0; i < bpf_map__max_entries(capture->bpf->maps.locks); i++, previous = &key) {
-		if (bpf_map_get_next_key(fd, previous, &key))
-			break;
-		if (!bpf_map_lookup_elem(fd, &key, &lock))
-			watch_lock(capture, (uint32_t)key.tgid, lock.instance, lock.plan, key.address);
-	}
+	lock.key.address = 0;
+	for (uint32_t i = 0; i < locks__room(capture->bpf) && locks__next(capture->bpf, &lock); i++)
+		watch_lock(capture, (uint32_t)lock.key.tgid, lock.instance, lock.plan, lock.key.address);
 }
 
 /* Whether all processes that were traced have ended. */

@@ -19,6 +19,7 @@
 #include "user/capture/files.h"
 #include "user/capture/governor.h"
 #include "user/capture/lock_watch.h"
+#include "user/capture/locks.h"
 #include "user/target/plan.h"
 #include "user/target/process.h"
 #include "user/target/runtime.h"
@@ -70,8 +71,7 @@ static bool read_lock(const struct capture *capture, const struct thread *thread
 	struct lock_key key = {.address = thread->lock, .tgid = thread->tgid};
 	struct past_lock_key past = {.address = thread->lock, .tgid = thread->tgid, .instance = thread->instance};
 
-	return (!bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.locks), &key, lock) &&
-		lock->instance == thread->instance) ||
+	return (locks__read(capture->bpf, &key, lock) && lock->instance == thread->instance) ||
 	       !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.past_locks), &past, lock);
 }
 
@@ -307,15 +307,11 @@ void capture__harvest_locks(struct capture *capture)
 static int collect_locks(struct capture *capture, struct trace *trace)
 {
 	static struct lock lock;
-	int fd = bpf_map__fd(capture->bpf->maps.locks), err = 0;
-	struct lock_key key, *previous = NULL;
+	int err = 0;
 
-	for (uint32_t i = 0; !err && i < bpf_map__max_entries(capture->bpf->maps.locks); i++, previous = &key) {
-		if (bpf_map_get_next_key(fd, previous, &key))
-			break;
-		if (!bpf_map_lookup_elem(fd, &key, &lock))
-			err = add_lock(capture, trace, key.address, (uint32_t)key.tgid, &lock);
-	}
+	lock.key.address = 0;
+	for (uint32_t i = 0; !err && i < locks__room(capture->bpf) && locks__next(capture->bpf, &lock); i++)
+		err = add_lock(capture, trace, lock.key.address, (uint32_t)lock.key.tgid, &lock);
 	return err;
 }
 

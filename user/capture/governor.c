@@ -15,6 +15,7 @@
 
 #include "user/capture/capture_state.h"
 #include "user/capture/files.h"
+#include "user/capture/locks.h"
 #include "user/capture/run_time.h"
 
 #define TICK_NS          10000000 /* how often the cost is looked at while the probes stay; */
@@ -171,17 +172,13 @@ static bool stay(struct governor *governor)
 static bool has_open(const struct governor *governor, uint32_t window)
 {
 	static struct lock lock; /* the governor's alone */
-	const struct bpf_map *locks = governor->capture->bpf->maps.locks;
-	struct lock_key key, *previous = NULL;
+	const struct giltrace_bpf *bpf = governor->capture->bpf;
 
-	for (uint32_t i = 0; i < bpf_map__max_entries(locks); i++, previous = &key) {
-		if (bpf_map_get_next_key(bpf_map__fd(locks), previous, &key))
-			break;
-		if (bpf_map_lookup_elem(bpf_map__fd(locks), &key, &lock) || lock.always)
-			continue;
-		if ((lock.holder && lock.window == window) || (governor->wait_windows && lock.waiters))
+	lock.key.address = 0;
+	for (uint32_t i = 0; i < locks__room(bpf) && locks__next(bpf, &lock); i++)
+		if (!lock.always &&
+		    ((lock.holder && lock.window == window) || (governor->wait_windows && lock.waiters)))
 			return true;
-	}
 	return false;
 }
 

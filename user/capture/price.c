@@ -15,6 +15,7 @@
 
 #include "giltrace.skel.h"
 #include "user/capture/links.h"
+#include "user/capture/locks.h"
 #include "user/capture/run_time.h"
 
 #define BATCHES 9
@@ -137,7 +138,7 @@ static void clean_up(struct giltrace_bpf *bpf, uint32_t pid, const void *lock)
 
 	clear_map(bpf->maps.releases);
 	bpf_map_delete_elem(bpf_map__fd(bpf->maps.processes), &pid);
-	bpf_map_delete_elem(bpf_map__fd(bpf->maps.locks), &key);
+	locks__remove(bpf, &key);
 	bpf_map_delete_elem(bpf_map__fd(bpf->maps.thread_pointers), &pointer);
 	if (!bpf_map_lookup_elem(bpf_map__fd(bpf->maps.slots), &pid, &slot)) {
 		struct thread *empty = calloc(1, sizeof(*empty));
