@@ -123,6 +123,8 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u64 tgid
 	lock->instance = process->instance;
 	lock->plan = plan_number;
 	lock->always = plan->always;
+	if (plan->always)
+		any_always = true;
 	lock->start_ns = process->start_ns > plan->attached_ns ? process->start_ns : plan->attached_ns;
 	lock->interpreter = find_interpreter(&lock->layout, address);
 	if (!enter_lock(lock, number))

@@ -208,13 +208,18 @@ static __always_inline void came_back(struct thread *thread, struct task_struct 
 	on_cpu_again(thread, now);
 }
 
+static __always_inline bool is_watching(void)
+{
+	return active && (!between_windows || any_always);
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct thread *thread;
 	__u32 slot;
 
-	if (!active)
+	if (!is_watching())
 		return 0;
 	if (is_traced(prev)) {
 		bool asleep = !preempt && state_of(prev) != TASK_RUNNING;
@@ -257,7 +262,7 @@ int on_timer(struct bpf_perf_event_data *ctx)
 {
 	__u64 tgid_tid = bpf_get_current_pid_tgid();
 	__u32 tgid = tgid_tid >> 32, tid = tgid_tid;
-	struct traced_process *process = active ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
+	struct traced_process *process = is_watching() ? bpf_map_lookup_elem(&processes, &tgid) : NULL;
 	__u64 pointer;
 
 	if (!process)

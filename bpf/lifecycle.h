@@ -250,10 +250,14 @@ HISTOGRAM_INLINE bool end_wait(struct lock *lock, struct thread *thread, __u64 n
 	return counts;
 }
 
-/* A wait whose end was not seen, for there were no probes: it has not been. */
+/*
+ * A wait whose end was not seen, for there were no probes: it is not counted. Its sleeps that were charged to a holder
+ * already are told with those of other waits that an end cut.
+ */
 HISTOGRAM_INLINE void forget_wait(struct lock *lock, struct thread *thread, __u64 now)
 {
 	leave_waiters(lock, thread, now);
+	thread->waited_at_start_ns += thread->wait_weight * thread->charged_ns;
 	thread->waiting_since = 0;
 	thread->attempt_since = 0;
 	thread->wait_at_start = 0;
@@ -279,6 +283,7 @@ HISTOGRAM_INLINE bool on_acquired(struct lock *lock, struct thread *thread, __u6
 	thread->holding = 1;
 	thread->hold_runnable = 0;
 	thread->hold_blocked = 0;
+	thread->off_cpu_since = 0;
 	thread->hold_syscall = -1;
 	thread->hold_syscall_ns = 0;
 	lock->known = 1;

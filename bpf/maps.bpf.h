@@ -25,6 +25,9 @@ volatile __u64 window_start, window_end;
 volatile __u32 window_weight, window_number;
 volatile bool wait_windows;
 volatile __u32 wait_window;
+/* Between windows, where waits are seen in those only: what the scheduler does tells nothing then. */
+volatile bool between_windows;
+volatile bool any_always; /* a lock was met that windows are not for */
 /* Hits so far, by CPU; each has its own cache line: all, and those of waits. One may be lost to preemption. */
 volatile __u64 cpu_hits[HIT_CPUS][8];
 /* Where the locks that were met last are in `locks`: what is there tells whether it is the one. */

@@ -57,8 +57,7 @@ static __always_inline void remember_lock(struct traced_process *process, __u64 
 static __always_inline void end_process(__u32 tgid, struct traced_process *process, bool execed)
 {
 	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++) {
-		struct past_lock_key past = {
-			.address = process->locks[i], .tgid = tgid, .instance = process->instance};
+		struct past_lock_key past = {.address = process->locks[i], .tgid = tgid, .instance = process->instance};
 		struct lock *lock = lock_at(past.address, tgid);
 
 		if (!lock)

@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: MIT
 """What --probes=auto costs a target, by budget, and how its figures agree with those of --probes=all.
 
-Each workload counts its own work. A round measures it untraced and traced, one after the other, in short turns, so that
-what else the machine does hits both alike; the slowdown is the median of the rounds' ratios. The tracer's own CPU time
-and memory are read from /proc. Then the same workload is traced with --probes=all, for the holds' median, 99th
-percentile and sum."""
+Each workload counts its own work. In a round the levels take turns, each between two turns untraced, which it is held
+against; each round begins with another level. The level that traces nothing shows the noise: what else the machine does,
+and the program's own changes of rhythm. Printed are the time and the CPU time that a unit of work takes longer, the
+tracer's own CPU time and memory, and the holds' median, 99th percentile and share of the time against those of
+--probes=all: medians of the rounds."""
 import argparse
 import json
 import os
+import statistics
 import sys
 
 import workloads
-from turns import Giltrace, NotStarted, Target, Traced, spread
+from turns import Giltrace, NotStarted, NoTracer, Target, Traced, spread, warn_if_busy
 
 WORKLOADS = [name for name in workloads.TITLES if not name.startswith("processes-")]  # those of one process
 
@@ -26,45 +28,65 @@ def holds_of(report):
     return hold["p50_ns"], hold["p99_ns"], hold["sum_ns"] / report["window"]["duration_ns"]
 
 
-def measure(options, target, level):
-    """Slowdowns in %, the tracer's CPU in %, its memory, and what it reported in the last round."""
-    slowdowns, cpus, memory = [], [], 0
-    for _ in range(options.rounds):
-        before = target.work(options.seconds)
-        try:
-            turn = Traced(target, Giltrace(options.giltrace, ["-p", str(target.pid)], *level), 2 * options.seconds)
-        except NotStarted as error:
-            sys.exit("bench: giltrace did not start: %s" % error)
-        after = target.work(options.seconds)
-        cpus.append(turn.cpu_pct)
-        memory = max(memory, turn.memory_mib)
-        slowdowns.append(100 * (1 - turn.rate / ((before + after) / 2)))
-    return slowdowns, cpus, memory, turn.report
+def tracer_for(options, target, level):
+    return Giltrace(options.giltrace, ["-p", str(target.pid)], *level.split()) if level else NoTracer()
 
 
-def difference(found, truth):
-    return "%+.1f" % (100 * (found / truth - 1)) if truth else "-"
+def note(figures, turn, before, after):
+    """One traced turn, and those around it."""
+    values = {"added_pct": 100 * ((before[0] + after[0]) / 2 / turn.rate - 1),
+              "cpu_added_pct": 100 * (turn.unit_cpu_ns / ((before[1] + after[1]) / 2) - 1),
+              "cpu_pct": turn.cpu_pct, "memory_mib": turn.memory_mib}
+    if turn.report:
+        values.update(holds=holds_of(turn.report), coverage_pct=turn.report["probes"]["coverage_pct"],
+                      overhead_pct=turn.report["probes"]["overhead_pct"], lost=turn.report["lost"])
+    for key, value in values.items():
+        figures.setdefault(key, []).append(value)
+
+
+def measure(options, target, levels):
+    figures = {level: {} for level in levels}
+    for number in range(options.rounds):
+        before = target.turn(options.seconds)
+        for level in levels[number % len(levels):] + levels[:number % len(levels)]:
+            try:
+                turn = Traced(target, tracer_for(options, target, level), 2 * options.seconds)
+            except NotStarted as error:
+                sys.exit("bench: giltrace did not start: %s" % error)
+            after = target.turn(options.seconds)
+            note(figures[level], turn, before, after)
+            before = after
+    return figures
+
+
+def against(found, truth):
+    """Median, p99 and share of the holds, in % of the truth's; empty where there are none."""
+    found, truth = ([holds for holds in figures.get("holds", []) if holds] for figures in (found, truth))
+    if not found or not truth:
+        return ""
+    medians = [[statistics.median(values) for values in zip(*holds)] for holds in (found, truth)]
+    return " ".join("%+.1f" % (100 * (a / b - 1)) if b else "-" for a, b in zip(*medians))
 
 
 def bench(options, name):
-    results = {}
     target = Target(options.python, name)
+    levels = ["", "--probes=all", "--probes=waits"] + ["--probes=auto --budget=%g" % b for b in options.budget]
     try:
-        print("\n%s" % workloads.TITLES[name])
-        print("  %-26s %-24s %-22s %6s %9s  %s" % ("", "target's slowdown, %", "tracer's CPU, %", "MiB", "coverage",
-                                                  "holds against all: p50 p99 sum, %"))
-        for level in ["--probes=all", "--probes=waits"] + ["--probes=auto --budget=%g" % b for b in options.budget]:
-            slowdowns, cpus, memory, report = measure(options, target, level.split())
-            holds = holds_of(report)
-            if level == "--probes=all":
-                truth = holds
-            compared = "" if not holds or not truth else " ".join(difference(a, b) for a, b in zip(holds, truth))
-            print("  %-26s %-24s %-22s %6.1f %7.2f %%  %s" % (level, spread(slowdowns), spread(cpus), memory,
-                                                             report["probes"]["coverage_pct"], compared), flush=True)
-            results[level] = {"slowdown_pct": slowdowns, "cpu_pct": cpus, "memory_mib": memory, "holds": holds,
-                              "coverage_pct": report["probes"]["coverage_pct"], "lost": report["lost"]}
+        results = measure(options, target, levels)
     finally:
         target.end()
+    print("\n%s" % workloads.TITLES[name])
+    print("  %-26s %-22s %-22s %-18s %5s %9s %9s  %s" % (
+        "", "added to a unit, %", "CPU added, %", "tracer's CPU, %", "MiB", "by itself", "coverage",
+        "holds against all: p50 p99 sum, %"))
+    for level, figures in results.items():
+        line = "  %-26s %-22s %-22s" % (level or "no tracer", spread(figures["added_pct"], 1),
+                                        spread(figures["cpu_added_pct"], 1))
+        if level:
+            line += " %-18s %5.1f %8.2f%% %8.2f%%  %s" % (
+                spread(figures["cpu_pct"], 1), max(figures["memory_mib"]), statistics.median(figures["overhead_pct"]),
+                statistics.median(figures["coverage_pct"]), against(figures, results["--probes=all"]))
+        print(line, flush=True)
     return results
 
 
@@ -72,14 +94,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--python", default="/usr/bin/python3")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of a turn")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1, help="of a turn untraced; traced ones are twice as long")
     parser.add_argument("--budget", type=float, action="append", help="%% of one CPU; repeatable (0.5, 2, 10)")
     parser.add_argument("--workload", action="append", choices=WORKLOADS, help="repeatable; else all")
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-budget.json)")
     options = parser.parse_args()
     options.giltrace = os.path.join(options.build, "bin/giltrace")
     options.budget = options.budget or [0.5, 2, 10]
+    warn_if_busy()
     results = {name: bench(options, name) for name in options.workload or WORKLOADS}
     with open(options.out or os.path.join(options.build, "bench-budget.json"), "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """--probes=auto: what it costs, what it counts, and how much of the time the lock is held, in every mode."""
+import json
+
 import pythons
 from tracing import TraceTest, workload
 
@@ -75,6 +77,13 @@ class Budget(TraceTest):
         self.assertGreater(gil["contended"], 100)
         waited = gil["waited_ns"] + gil["open"]["waited_ns"]
         self.assertAlmostEqual(sum(b["wait_ns"] for b in report["blame"]), waited, delta=0.01 * waited)
+
+    def test_is_the_default(self):
+        target = self.start_target(pythons.system(), "-c", WRITE, "1")
+        result = self.run_giltrace("--quiet", "-p", target.pid, "-d", 0.1, "--json")
+        target.process.wait()
+        probes = json.loads(result.out)["probes"]
+        self.assertEqual((probes["level"], probes["budget_pct"]), ("auto", 2))
 
     def test_windows_agree_with_all(self):
         """What windows stand for is what is there. Another giltrace probes each hold of the same process at the same time,

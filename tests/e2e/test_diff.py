@@ -172,7 +172,7 @@ class Figures(DiffTest):
                          {what: figure["verdict"] for what, figure in back.items()})
 
     def record(self, name, *arguments):
-        result = self.run_giltrace("record", "-q", "-o", self.path(name), *arguments)
+        result = self.run_giltrace("record", "-q", "--probes=all", "-o", self.path(name), *arguments)
         self.assertEqual((result.status, result.err), (0, ""), result)
         return self.path(name)
 

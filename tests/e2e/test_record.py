@@ -43,7 +43,7 @@ class RecordTest(TraceTest):
         return json.loads(result.out)
 
     def start_recorder(self, *arguments):
-        recorder = subprocess.Popen([GILTRACE, "record", "--verbose", *[str(a) for a in arguments]],
+        recorder = subprocess.Popen([GILTRACE, "record", "--verbose", "--probes=all", *[str(a) for a in arguments]],
                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.addCleanup(recorder.stderr.close)
         self.addCleanup(end, recorder)

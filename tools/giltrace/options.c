@@ -45,8 +45,8 @@ static const char help_end[] =
 	"\n"
 	"      --stacks=KIND       the frames that stacks have: python, native, both or none\n"
 	"      --depth=N           the most frames of a stack, 1 to 128 (the default)\n"
-	"      --probes=LEVEL      all: each acquisition and release, whatever it costs (the default);\n"
-	"                          auto: each as long as that is within the budget, else in short windows;\n"
+	"      --probes=LEVEL      auto: each acquisition and release as long as that is within the budget,\n"
+	"                          else in short windows (the default); all: each, whatever it costs;\n"
 	"                          waits: only waiting threads, free where nobody waits\n"
 	"      --budget=PCT        what tracing may cost with auto, in % of one CPU (2)\n"
 	"      --max-threads=N     room for N threads at the same time\n"
@@ -404,7 +404,7 @@ int options__parse(struct options *options, int argc, char **argv)
 {
 	int status;
 
-	*options = (struct options){.level = TRACE_ALL,
+	*options = (struct options){.level = TRACE_AUTO,
 				    .max_loss_pct = -1,
 				    .events = TRACE_EVENTS_CONTENDED,
 				    .stacks = TRACE_STACKS_PYTHON,

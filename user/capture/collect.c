@@ -45,8 +45,10 @@ static uint64_t end_of(const struct thread *thread, const struct life *life)
 	return thread->ended_ns ? thread->ended_ns : life->ended_ns;
 }
 
-/* The intervals that an end of the trace, or of the thread, cuts. `lock` may be NULL: not read. A wait of another
- * window than this was forgotten. */
+/*
+ * The intervals that an end of the trace, or of the thread, cuts. `lock` may be NULL: not read. Of a wait of another
+ * window than this no more is known than what was charged.
+ */
 static void fill_open(struct trace_open *open, const struct thread *thread, const struct lock *lock,
 		      uint32_t wait_window, uint64_t end)
 {
@@ -56,8 +58,11 @@ static void fill_open(struct trace_open *open, const struct thread *thread, cons
 	open->waited_ns = thread->waited_at_start_ns;
 	if (thread->waiting_since && (thread->wait_window == wait_window || (lock && lock->always))) {
 		open->waits_at_end = 1;
-		open->waited_ns += end > thread->waiting_since ? end - thread->waiting_since : 0;
-		open->charged_ns = thread->charged_ns;
+		open->waited_ns +=
+			thread->wait_weight * (end > thread->waiting_since ? end - thread->waiting_since : 0);
+		open->charged_ns = thread->wait_weight * thread->charged_ns;
+	} else if (thread->waiting_since) {
+		open->waited_ns += thread->wait_weight * thread->charged_ns;
 	}
 	if (thread->holding && lock && lock->holder == thread->tid) {
 		open->holds_at_end = 1;

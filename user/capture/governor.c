@@ -204,6 +204,7 @@ static bool close_window(struct governor *governor, uint64_t end_ns)
 	files__switch(capture->files, FILES_HOLDS, false);
 	if (governor->wait_windows)
 		files__switch(capture->files, FILES_WAITS, false);
+	capture->bpf->bss->between_windows = governor->wait_windows;
 	governor->closed_ns = end_ns;
 	return going_on;
 }
@@ -244,6 +245,7 @@ static void put_back(struct governor *governor)
 	struct capture *capture = governor->capture;
 	uint64_t asked = capture__now();
 
+	capture->bpf->bss->between_windows = false;
 	capture->bpf->bss->window_end = 0;
 	capture->bpf->bss->window_number++;
 	if (governor->wait_windows) {
@@ -291,6 +293,7 @@ static void keep_waits(struct governor *governor)
 	struct capture *capture = governor->capture;
 	uint64_t now;
 
+	capture->bpf->bss->between_windows = false;
 	capture->bpf->bss->wait_window++;
 	files__switch(capture->files, FILES_WAITS, true);
 	capture->bpf->bss->wait_windows = governor->wait_windows = false;
