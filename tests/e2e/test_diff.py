@@ -17,7 +17,7 @@ from browser import BrowserTest
 from test_golden import PAIRS, pairs
 from test_report import width
 from test_truth import TOYGIL
-from tracing import GILTRACE, TraceTest, workload
+from tracing import GILTRACE, TraceTest, probing_all, workload
 
 STUDENT = {5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262, 10: 2.228}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -172,7 +172,7 @@ class Figures(DiffTest):
                          {what: figure["verdict"] for what, figure in back.items()})
 
     def record(self, name, *arguments):
-        result = self.run_giltrace("record", "-q", "--probes=all", "-o", self.path(name), *arguments)
+        result = self.run_giltrace("record", "-q", "-o", self.path(name), *probing_all(arguments))
         self.assertEqual((result.status, result.err), (0, ""), result)
         return self.path(name)
 

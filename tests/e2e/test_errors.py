@@ -236,7 +236,7 @@ class Usage(TraceTest):
                           ["--all", "-p", "1"], ["--all", "--follow"], ["--all", "--", "true"], ["--follow"],
                           ["doctor", "--all"], ["doctor", "-p", "1", "-p", "2"], ["-d", "0", "-p", "1"], ["-d", "nan", "-p", "1"], ["-d", "-1"],
                           ["-d", "1e99", "-p", "1"], ["--probes=some", "-p", "1"], ["--budget=0", "-p", "1"],
-                          ["--budget=2", "--probes=all", "-p", "1"], ["--budget=2", "-p", "1"], ["--json=", "-p", "1"],
+                          ["--budget=2", "--probes=all", "-p", "1"], ["--budget=2", "--probes=waits", "-p", "1"], ["--json=", "-p", "1"],
                           ["--max-threads=0", "-p", "1"], ["--max-loss=101", "-p", "1"], ["--max-loss=", "-p", "1"],
                           ["--no-such-option"], ["-x"], ["--"], ["-p", "1", "--", "true"], ["word"],
                           ["-p", "1", "word"], ["doctor", "--", "true"], ["doctor", "-p"], ["doctor", "word"]):

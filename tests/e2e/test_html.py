@@ -59,7 +59,8 @@ class Html(TraceTest):
 
     def trace(self, *arguments):
         recording, live, later = (os.path.join(self.directory, name) for name in ("run.gilt", "live.html", "later.html"))
-        self.assertEqual(self.run_giltrace("--quiet", "--html=" + live, "--record=" + recording, *arguments).status, 0)
+        self.assertEqual(self.run_giltrace("--probes=all", "--quiet", "--html=" + live, "--record=" + recording,
+                                           *arguments).status, 0)
         self.assertEqual(self.run_giltrace("report", recording, "--quiet", "--html=" + later).status, 0)
         with open(recording, "rb") as file:
             return self.page_of(live), self.page_of(later), recording_format.Recording(file.read())

@@ -15,7 +15,7 @@ import pythons
 import recording_format
 import tracing
 from test_truth import TOYGIL
-from tracing import GILTRACE, TraceTest, end, wait_for, workload
+from tracing import GILTRACE, TraceTest, end, probing_all, wait_for, workload
 
 FORMATS = ("json", "flame", "folded", "speedscope", "pprof")
 ALL_FORMATS = FORMATS + ("html", "timeline")
@@ -43,7 +43,7 @@ class RecordTest(TraceTest):
         return json.loads(result.out)
 
     def start_recorder(self, *arguments):
-        recorder = subprocess.Popen([GILTRACE, "record", "--verbose", "--probes=all", *[str(a) for a in arguments]],
+        recorder = subprocess.Popen([GILTRACE, "record", "--verbose", *probing_all(arguments)],
                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.addCleanup(recorder.stderr.close)
         self.addCleanup(end, recorder)
@@ -64,7 +64,7 @@ class RoundTrip(RecordTest):
         """All reports of one run, live and from its recording."""
         options = ["--flame-kind=" + kind]
         live = self.run_giltrace("--record=" + self.path("run.gilt"), *options,
-                                 *["--%s=%s" % (f, self.path("live." + f)) for f in formats], *arguments)
+                                 *["--%s=%s" % (f, self.path("live." + f)) for f in formats], *probing_all(arguments))
         self.assertEqual((live.status, live.err), (status, ""), live)
         later = self.run_giltrace("report", *["--%s=%s" % (f, self.path("later." + f)) for f in formats],
                                   self.path("run.gilt"), *options)

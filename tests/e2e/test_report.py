@@ -7,7 +7,7 @@ import unicodedata
 
 import identities
 import pythons
-from tracing import TraceTest, workload
+from tracing import TraceTest, probing_all, workload
 
 NUMBER, TEXT, REAL, BOOLEAN = (int,), (str,), (float, int), (bool,)
 NONE = type(None)
@@ -122,7 +122,7 @@ class Text(TraceTest):
             self.assertLessEqual(width(line), 80, "too wide: " + line)
 
     def report(self, target, *options):
-        result = self.run_giltrace("-p", target.pid, "-d", 0.6, *options)
+        result = self.run_giltrace(*probing_all(["-p", target.pid, "-d", 0.6, *options]))
         self.assertEqual((result.status, result.err), (0, ""), result)
         return result.out
 
@@ -154,7 +154,7 @@ class Text(TraceTest):
         self.assertIn("more threads", text)
 
     def test_not_bound(self):
-        result = self.run_giltrace("--", pythons.system(), workload("write_loop"), 1, 5000)
+        result = self.run_giltrace("--probes=all", "--", pythons.system(), workload("write_loop"), 1, 5000)
         self.assertEqual(result.status, 0)
         self.assert_fits(result.out)
         self.assertIn("NOT BOUND BY THE GIL", result.out)

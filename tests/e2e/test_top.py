@@ -11,7 +11,7 @@ import subprocess
 
 import pythons
 from test_truth import TOYGIL
-from tracing import GILTRACE, TraceTest, end, wait_for, workload
+from tracing import GILTRACE, TraceTest, end, probing_all, wait_for, workload
 
 RATE_SHARE = 0.3  # a rate of some seconds is within this of the rate of the whole run
 LINES, COLUMNS = 24, 80
@@ -65,7 +65,7 @@ class Terminal:
         return seen[0]
 
     def top(self, *arguments):
-        self.type(" ".join(shlex.quote(str(word)) for word in (os.path.abspath(GILTRACE), "top", *arguments)))
+        self.type(" ".join(shlex.quote(str(word)) for word in (os.path.abspath(GILTRACE), "top", *probing_all(arguments))))
         self.press("Enter")
         return self.wait(lambda screen: re.search(r"of 0:0[1-9]", screen), "the first figures")
 

@@ -102,6 +102,12 @@ def cpu_delay(pid):
     return delay
 
 
+def probing_all(arguments):
+    """Without --probes among the arguments, every hold is probed, so that counts can be exact."""
+    given = [str(a) for a in arguments]
+    return given if any(a.startswith("--probes") for a in given) else ["--probes=all"] + given
+
+
 class TraceTest(unittest.TestCase):
     """A test with a directory of its own that everybody may read, and the verbs to trace with."""
 
@@ -115,9 +121,7 @@ class TraceTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory, True)
 
     def start_tracer(self, *arguments, **popen):
-        """Without --probes among the arguments, every hold is probed, so that counts can be exact."""
-        given = [str(a) for a in arguments]
-        return Tracer(self, given if any(a.startswith("--probes") for a in given) else ["--probes=all"] + given, **popen)
+        return Tracer(self, probing_all(arguments), **popen)
 
     def trace(self, *arguments, status=0, **popen):
         """Runs giltrace to its end, which must have this status (None: any)."""

@@ -108,7 +108,7 @@ static int check_target(const struct options *options)
 	if (!has_target(options))
 		return options__refuse("which process? Give -p PID, -- COMMAND or --all");
 	if (options->budget_pct && options->level != TRACE_AUTO)
-		return options__refuse("--budget is kept by --probes=auto only: give that too");
+		return options__refuse("--budget is kept by --probes=auto only: leave --probes away");
 	if (options->events == TRACE_EVENTS_ALL && options->level != TRACE_ALL)
 		return options__refuse("--events=all needs --probes=all: else not each hold is seen");
 	return -1;
