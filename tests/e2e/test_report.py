@@ -154,7 +154,7 @@ class Text(TraceTest):
         self.assertIn("more threads", text)
 
     def test_not_bound(self):
-        result = self.run_giltrace("--probes=all", "--", pythons.system(), workload("write_loop"), 1, 5000)
+        result = self.run_giltrace("--probes=all", "--", pythons.system(), workload("write_loop"), 1, 60000)
         self.assertEqual(result.status, 0)
         self.assert_fits(result.out)
         self.assertIn("NOT BOUND BY THE GIL", result.out)
