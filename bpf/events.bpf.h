@@ -563,6 +563,7 @@ static __always_inline void account_release(struct pt_regs *ctx, const struct hi
 	bool waited_for = hit->lock->waiters;
 	bool each = waited_for && (held_ns >= SHORT_NS || hit->lock->layout.lock_variable);
 	struct walk *walk;
+	__u64 began;
 	__u32 number;
 
 	if (!each) {
@@ -571,12 +572,14 @@ static __always_inline void account_release(struct pt_regs *ctx, const struct hi
 		if (!is_looked_at(thread))
 			return;
 	}
+	began = bpf_ktime_get_ns();
 	walk = take_walk(&number);
 	if (walk) {
 		clear_walk(walk, hit->lock, true);
 		keep_registers(walk, ctx);
 		look_at_release(address, hit->slot, number, each ? held_ns : 0, forced);
 		give_walk_back(number);
+		count_more(RELEASE_LOOK_NS, bpf_ktime_get_ns() - began);
 	}
 	if (waited_for)
 		tell_hog(address, hit->slot, hit->now);

@@ -263,7 +263,16 @@ enum lost {
 };
 
 /* What became of the attempts to read a stack: struct trace_stack_quality has the words. */
-enum walk_count { WALKS, WALKS_TORN, WALKS_MISSING, WALKS_CUT, WAITER_LOOKS, WAITER_LOOK_NS, WALK_COUNTS };
+enum walk_count {
+	WALKS,
+	WALKS_TORN,
+	WALKS_MISSING,
+	WALKS_CUT,
+	WAITER_LOOKS,
+	WAITER_LOOK_NS,
+	RELEASE_LOOK_NS,
+	WALK_COUNTS
+};
 
 enum record_type {
 	RECORD_THREAD_ENDED,

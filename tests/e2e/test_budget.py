@@ -18,7 +18,7 @@ LOOP = ("import time\n"
 WRITE = ("import os, sys, threading, time\n"
          "fd = os.open('/dev/null', os.O_WRONLY)\n"
          "def write():\n"
-         "    end = time.time() + 2.5\n"
+         "    end = time.time() + 5.5\n"
          "    while time.time() < end:\n"
          "        for _ in range(1000): os.write(fd, b'x')\n"
          "threads = [threading.Thread(target=write) for _ in range(int(sys.argv[1]))]\n"
@@ -37,9 +37,9 @@ MODES = ("--probes=all", "--probes=waits", "--probes=auto")
 
 
 class Budget(TraceTest):
-    def trace_code(self, code, *arguments, options=()):
+    def trace_code(self, code, *arguments, options=(), seconds=2):
         target = self.start_target(pythons.system(), "-c", code, *arguments)
-        result = self.trace("--quiet", "-p", target.pid, "-d", 2, *options)
+        result = self.trace("--quiet", "-p", target.pid, "-d", seconds, *options)
         target.process.wait()
         self.assert_nothing_lost(result.report)
         return result.report
@@ -56,7 +56,7 @@ class Budget(TraceTest):
 
     def check_sampled(self, threads, budget):
         options = ("--probes=auto", "--budget=%g" % budget)
-        report = self.trace_code(WRITE, str(threads), options=options)
+        report = self.trace_code(WRITE, str(threads), options=options, seconds=5)  # after half a second of all probes
         probes, gil = report["probes"], self.only_gil(report)
         self.assertEqual((probes["level"], probes["budget_pct"]), ("auto", budget))
         self.assertLess(probes["coverage_pct"], 12 * budget, probes)

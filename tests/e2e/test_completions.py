@@ -10,9 +10,8 @@ import tempfile
 import unittest
 
 import pythons
-from tracing import GILTRACE, Target, end, workload
+from tracing import GILTRACE, ROOT, Target, end, workload
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 COMPLETIONS = os.path.join(ROOT, "completions")
 MANUALS = os.path.join(ROOT, "docs", "man")
 PROGRAMS = {"giltrace": GILTRACE, "toygil": os.path.join(os.path.dirname(GILTRACE), "toygil")}

@@ -323,7 +323,7 @@ class Record(RecordTest):
 
     def test_pipe(self):
         """Out of one giltrace into another."""
-        command = "%s record -o - -p %d -d 1.2 | %s report -" % (shlex.quote(GILTRACE), self.start_spinning().pid,
+        command = "%s record --probes=all -o - -p %d -d 1.2 | %s report -" % (shlex.quote(GILTRACE), self.start_spinning().pid,
                                                                 shlex.quote(GILTRACE))
         done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done)
@@ -365,7 +365,7 @@ class Disk(RecordTest):
         target.hear()
         place = self.path("disk")
         os.mkdir(place)
-        script = ("mount -t tmpfs -o size=128k none %s\n%s record -d 4 -o %s/r.gilt -p %d\necho status $?\n"
+        script = ("mount -t tmpfs -o size=128k none %s\n%s record --probes=all -d 4 -o %s/r.gilt -p %d\necho status $?\n"
                   "%s report %s/r.gilt --json\nls %s >&2" % (place, GILTRACE, place, target.pid, GILTRACE, place, place))
         done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60,
                               check=False)
@@ -388,7 +388,7 @@ class Disk(RecordTest):
         place = self.path("disk")
         os.mkdir(place)
         script = ("mount -t tmpfs -o size=4m none %s\ndd if=/dev/zero of=%s/filler bs=4k count=1022 2>/dev/null\n"
-                  "(sleep 2.5; rm %s/filler) &\n%s record -q -d 4 -o %s/r.gilt -p %d\necho status $?\n"
+                  "(sleep 2.5; rm %s/filler) &\n%s record --probes=all -q -d 4 -o %s/r.gilt -p %d\necho status $?\n"
                   "%s report %s/r.gilt --json" % (place, place, place, GILTRACE, place, target.pid, GILTRACE, place))
         done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60,
                               check=False)

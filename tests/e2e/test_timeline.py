@@ -4,6 +4,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import unittest
@@ -15,7 +16,7 @@ import recording_format
 from perfetto_format import Timeline
 from test_record import RecordTest
 from test_truth import TOYGIL
-from tracing import workload
+from tracing import ROOT, workload
 
 # By which trace_processor goes where it is installed; Debian has none.
 TRACE_PROCESSOR = os.environ.get("TRACE_PROCESSOR") or shutil.which("trace_processor_shell") or \
@@ -255,3 +256,16 @@ class Processor(TimelineTest):
             self.assertEqual(self.ask("select min(ts) from slice;"), [[str(first)]])
             self.assertEqual(self.ask("select name from stats where severity in ('error', 'data_loss') and value > 0;"),
                              [])
+
+    def test_documented_queries(self):
+        """Those of docs/timeline.md."""
+        with open(os.path.join(ROOT, "docs", "timeline.md"), encoding="utf-8") as file:
+            held, longest = re.findall(r"```sql\n(.*?)```", file.read(), re.S)
+        _, report, _ = self.record("--events=all", "--", pythons.system(), workload("culprit"), "re", 2)
+        rows = self.ask(held)
+        self.assertAlmostEqual(sum(float(row[3]) for row in rows), sum(t["held_ns"] for t in report["threads"]) / 1e6,
+                               delta=0.001)
+        rows = self.ask(longest)
+        self.assertEqual(len(rows), 20)
+        self.assertRegex(rows[0][2], r"\(\d+\)$", "a thread")
+        self.assertIn("match (", rows[0][3])

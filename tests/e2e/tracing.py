@@ -12,6 +12,7 @@ import time
 import unittest
 
 GILTRACE = os.environ.get("GILTRACE", "build/bin/giltrace")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SANITIZED = os.environ.get("GILTRACE_SANITIZED") == "1"
 WORKLOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "workloads")
 PATIENCE = 60  # seconds until what a test waits for counts as hung

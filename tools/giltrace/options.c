@@ -183,13 +183,13 @@ static int find_word(const char *const *words, size_t count, const char *text)
 
 static int parse_probes(struct options *options, const char *text)
 {
-	static const char *const levels[] = {[TRACE_ALL] = "all", [TRACE_WAITS] = "waits", [TRACE_AUTO] = "auto"};
-	int level = find_word(levels, 3, text);
-
-	if (level < 0)
-		return options__refuse("--probes takes auto, all or waits, not \"%s\"", text);
-	options->level = (enum trace_level)level;
-	return -1;
+	for (int level = 0; level < TRACE_LEVELS; level++) {
+		if (!strcmp(trace__level_name((enum trace_level)level), text)) {
+			options->level = (enum trace_level)level;
+			return -1;
+		}
+	}
+	return options__refuse("--probes takes auto, all or waits, not \"%s\"", text);
 }
 
 static int parse_stacks(struct options *options, const char *text)

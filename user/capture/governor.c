@@ -37,7 +37,8 @@
 /* What was paid so far. */
 struct meter {
 	uint64_t hits, wait_hits;
-	uint64_t look_ns; /* of waiters, at stacks; a part of the probes' run time */
+	uint64_t look_ns; /* at stacks, a part of the probes' run time: those of waiters; */
+	uint64_t release_look_ns;
 	struct run_time run;
 };
 
@@ -55,6 +56,7 @@ struct governor {
 	double hit_ns;       /* what a hit adds, lately; looks at stacks come on top */
 	struct meter first;  /* at the beginning */
 	struct meter priced; /* when that was reckoned */
+	double settled_ns;   /* what the hits until then added, each at the price of its time */
 	bool running;
 	pthread_t thread;
 	pthread_mutex_t mutex;        /* held by the thread but while it waits: what follows fits together then */
@@ -71,13 +73,20 @@ struct governor {
 static struct meter read_meter(const struct governor *governor)
 {
 	const struct giltrace_bpf *bpf = governor->capture->bpf;
-	struct meter meter = {.look_ns = bpf->bss->walk_counts[WAITER_LOOK_NS], .run = run_time__read(bpf)};
+	struct meter meter = {.look_ns = bpf->bss->walk_counts[WAITER_LOOK_NS],
+			      .release_look_ns = bpf->bss->walk_counts[RELEASE_LOOK_NS],
+			      .run = run_time__read(bpf)};
 
 	for (int cpu = 0; cpu < HIT_CPUS; cpu++) {
 		meter.hits += bpf->bss->cpu_hits[cpu][0];
 		meter.wait_hits += bpf->bss->cpu_hits[cpu][1];
 	}
 	return meter;
+}
+
+static uint64_t looks_since(const struct meter *now, const struct meter *before)
+{
+	return now->look_ns - before->look_ns + now->release_look_ns - before->release_look_ns;
 }
 
 /*
@@ -90,34 +99,37 @@ static void reckon_price(struct governor *governor)
 	const struct price *price = &governor->capture->price;
 	struct meter now = read_meter(governor);
 	uint64_t runs = now.run.runs - governor->priced.run.runs;
-	double run_ns =
-		(double)(now.run.ns - governor->priced.run.ns) - (double)(now.look_ns - governor->priced.look_ns);
+	double run_ns = (double)(now.run.ns - governor->priced.run.ns) - (double)looks_since(&now, &governor->priced);
 
 	if (runs < RUNS_FOR_PRICE)
 		return;
-	governor->priced = now;
 	if (price->hit_ns >= 0)
 		governor->hit_ns = price__where(price, run_ns / (double)runs);
+	governor->settled_ns += (double)(now.hits - governor->priced.hits) * governor->hit_ns;
+	governor->priced = now;
 }
 
-static double cost_of(const struct governor *governor, uint64_t hits, uint64_t look_ns)
-{
-	return (double)hits * governor->hit_ns + (double)look_ns;
-}
-
-/* ns that were paid for probes since `before`; for waits alone. */
+/* ns that were paid for probes since `before`, a moment ago; since the beginning; for waits alone. */
 static double paid_since(const struct governor *governor, const struct meter *before)
 {
 	struct meter now = read_meter(governor);
 
-	return cost_of(governor, now.hits - before->hits, now.look_ns - before->look_ns);
+	return (double)(now.hits - before->hits) * governor->hit_ns + (double)looks_since(&now, before);
+}
+
+static double paid_in_all(const struct governor *governor)
+{
+	struct meter now = read_meter(governor);
+
+	return governor->settled_ns + (double)(now.hits - governor->priced.hits) * governor->hit_ns +
+	       (double)looks_since(&now, &governor->first);
 }
 
 static double paid_for_waits(const struct governor *governor, const struct meter *before)
 {
 	struct meter now = read_meter(governor);
 
-	return cost_of(governor, now.wait_hits - before->wait_hits, now.look_ns - before->look_ns);
+	return (double)(now.wait_hits - before->wait_hits) * governor->hit_ns + (double)(now.look_ns - before->look_ns);
 }
 
 /* False when the governor is to stop. */
@@ -233,7 +245,7 @@ static double error_of(const struct spread *spread)
 static double choose_weight(const struct governor *governor)
 {
 	double elapsed = (double)(capture__now() - governor->began_ns);
-	double debt = paid_since(governor, &governor->first) / (governor->budget * elapsed);
+	double debt = paid_in_all(governor) / (governor->budget * elapsed);
 	double weight = ceil(governor->rate / governor->budget * (debt > 1 ? fmin(debt, 4) : 1));
 
 	return fmax(2, fmin(weight, MOST_WEIGHT));
@@ -441,7 +453,7 @@ void governor__figures(struct governor *governor, struct governor_figures *out)
 	*out = governor->figures;
 	out->acquisitions_error = error_of(&governor->acquisitions);
 	out->waits_error = error_of(&governor->waits);
-	out->paid_ns = paid_since(governor, &governor->first);
+	out->paid_ns = paid_in_all(governor);
 	pthread_mutex_unlock(&governor->mutex);
 }
 

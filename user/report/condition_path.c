@@ -33,15 +33,13 @@ static struct step *add_step(struct parser *parser, struct place *place, enum st
 /* Goes on to a value, which may not be known in the scope. */
 static bool enter(struct parser *parser, struct place *place, const json_t *all, const json_t *known)
 {
-	static const char *const levels[] = {[TRACE_ALL] = "all", [TRACE_WAITS] = "waits", [TRACE_AUTO] = "auto"};
-
 	place->all = all;
 	place->known = known;
 	if (!json_is_null(known))
 		return true;
 	condition__wrong(parser, place->node->begin, "\"%.*s\" is not known with --probes=%s%s",
 			 (int)(parser->last_end - place->node->begin), parser->condition->text + place->node->begin,
-			 levels[parser->scope.level],
+			 trace__level_name(parser->scope.level),
 			 parser->scope.stacks == TRACE_STACKS_NONE ? " --stacks=none" : "");
 	return false;
 }

@@ -172,14 +172,13 @@ static uint64_t lost(const struct trace *trace)
 /* What makes the two hard to compare. */
 static void print_warnings(const struct difference *difference, FILE *out)
 {
-	static const char *const levels[] = {[TRACE_ALL] = "all", [TRACE_WAITS] = "waits", [TRACE_AUTO] = "auto"};
 	const struct trace *before = difference->sides[0].trace, *after = difference->sides[1].trace;
 
 	if (before->level != after->level)
 		fprintf(out,
 			"\nTraced differently: --probes=%s before, %s after. Probes cost time, so a\n"
 			"part of the difference may be theirs.\n",
-			levels[before->level], levels[after->level]);
+			trace__level_name(before->level), trace__level_name(after->level));
 	if (lost(before) || lost(after))
 		fprintf(out, "\nLOST: %" PRIu64 " events before, %" PRIu64 " after (giltrace report tells which).\n",
 			lost(before), lost(after));

@@ -255,19 +255,6 @@ static const char *scope_name(enum trace_scope scope)
 	return "given";
 }
 
-static const char *level_name(enum trace_level level)
-{
-	switch (level) {
-	case TRACE_WAITS:
-		return "waits";
-	case TRACE_AUTO:
-		return "auto";
-	case TRACE_ALL:
-		break;
-	}
-	return "all";
-}
-
 /* How much of the time holds and waits were probed, and how exact their numbers are; null where there is no budget. */
 static void add_coverage(json_t *object, const struct trace *trace)
 {
@@ -297,7 +284,7 @@ json_t *json__document(const struct trace *trace)
 				      json__text(end_name(trace->end)), "children", json__number(trace->children),
 				      "scope", scope_name(trace->scope)));
 	json_object_set_new(root, "probes",
-			    json_pack("{s:s, s:o, s:o, s:o, s:o}", "level", level_name(trace->level), "hits",
+			    json_pack("{s:s, s:o, s:o, s:o, s:o}", "level", trace__level_name(trace->level), "hits",
 				      json__number(trace->probes.hits), "cost_ns_per_hit",
 				      measured(trace->probes.cost_ns_per_hit), "longest_ns",
 				      measured(trace->probes.longest_ns), "overhead_pct",

@@ -257,6 +257,14 @@ uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil)
 	return process ? process->duration_ns : trace->duration_ns;
 }
 
+const char *trace__level_name(enum trace_level level)
+{
+	static const char *const names[TRACE_LEVELS] = {
+		[TRACE_ALL] = "all", [TRACE_WAITS] = "waits", [TRACE_AUTO] = "auto"};
+
+	return names[level];
+}
+
 bool trace__knows_holds(const struct trace *trace)
 {
 	return trace->level != TRACE_WAITS;
