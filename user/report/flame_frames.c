@@ -137,6 +137,8 @@ static char letter_of_change(const struct flame_node *node)
 {
 	double before = (double)node->sides[0], after = (double)node->sides[1];
 
+	if (before <= 0 && after <= 0)
+		return 'e';
 	if (before <= 0 || after <= 0)
 		return before > 0 ? 'g' : 'a';
 	if (fabs(after - before) < SAME * (after > before ? after : before))
@@ -158,7 +160,7 @@ static char letter_of(const struct flame_tree *tree, const struct flame_node *no
 	static const char kinds[FRAME_KINDS] = {
 		[FRAME_PYTHON] = 'p', [FRAME_NATIVE] = 'n', [FRAME_KERNEL] = 'k', [FRAME_NOTE] = 'o'};
 
-	if (tree->of_two && node->level != FLAME_ROOT)
+	if (tree->of_two)
 		return letter_of_change(node);
 	switch (node->level) {
 	case FLAME_FRAME:
