@@ -62,13 +62,15 @@ static __always_inline bool enter_lock(struct lock *lock, __u32 number)
 	return false;
 }
 
-static __always_inline void remove_lock(struct lock *lock)
+/* The last threads of a process may come here at the same moment: one of them takes it out. */
+static __always_inline void remove_lock(struct lock *lock, __u64 address, __u32 tgid)
 {
-	struct lock_key key = lock->key;
-	__u32 number = look_up_lock(key.address, key.tgid);
+	struct lock_key key = {.address = address, .tgid = tgid};
+	__u32 number = look_up_lock(address, tgid);
 
+	if (bpf_map_delete_elem(&lock_numbers, &key))
+		return;
 	lock->key.address = 0;
-	bpf_map_delete_elem(&lock_numbers, &key);
 	bpf_map_push_elem(&free_locks, &number, BPF_ANY);
 }
 

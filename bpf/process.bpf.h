@@ -64,7 +64,7 @@ static __always_inline void end_process(__u32 tgid, struct traced_process *proce
 			continue;
 		if (bpf_map_update_elem(&past_locks, &past, lock, BPF_ANY))
 			lose(LOST_GILS);
-		remove_lock(lock);
+		remove_lock(lock, past.address, tgid);
 	}
 	tell(RECORD_PROCESS_ENDED, tgid, process->instance, execed);
 	bpf_map_delete_elem(&processes, &tgid);

@@ -61,13 +61,6 @@ static struct trace_counts sum_up(const struct trace *now)
 	return sum;
 }
 
-static uint64_t lost(const struct trace *now)
-{
-	const struct trace_lost *lost = &now->lost;
-
-	return lost->events + lost->stacks + lost->threads + lost->probes + lost->gils + lost->processes + lost->pairs;
-}
-
 /* "12 s of 60 s": whole seconds, for the line is not redrawn more often. */
 static size_t write_time(char *out, size_t size, uint64_t so_far_ns)
 {
@@ -98,7 +91,7 @@ static void write_line(char out[LINE_SIZE], const struct trace *now)
 				       format_percent(number, (double)sum.waited_ns / wanted_ns));
 	else if (!holds && duration > 0)
 		at += (size_t)snprintf(out + at, LINE_SIZE - at, "%.2f waiting, ", (double)sum.waited_ns / duration);
-	at += (size_t)snprintf(out + at, LINE_SIZE - at, "%s lost", format_count(number, (double)lost(now)));
+	at += (size_t)snprintf(out + at, LINE_SIZE - at, "%s lost", format_count(number, (double)trace__lost(now)));
 	if (now->probes.cost_ns_per_hit >= 0 && duration > 0)
 		snprintf(out + at, LINE_SIZE - at, ", %s %% CPU",
 			 format_percent(number, (double)now->probes.hits * now->probes.cost_ns_per_hit / duration));

@@ -10,11 +10,6 @@
 #include "user/report/difference_parts.h"
 #include "user/trace/parts.h"
 
-double difference__seconds(const struct difference_side *side)
-{
-	return (double)side->trace->duration_ns / 1e9;
-}
-
 /*
  * The error of the parts, as a share of what they add up to, is that of the value: holds that were seen in windows
  * stand for others, and what was refuted is left out, so the two are not the same.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "user/report/difference_parts.h"
+#include "user/report/text_parts.h"
 
 /* One thread, or what was waited for one stack; of one side. */
 struct entry {
@@ -199,13 +200,6 @@ int difference__threads(struct difference *difference)
 	return 0;
 }
 
-static const struct trace_frame *culprit(const struct trace *trace, uint32_t stack)
-{
-	int64_t frame = stacks__culprit(trace->stacks, stack);
-
-	return frame < 0 ? NULL : stacks__frame(trace->stacks, (uint32_t)frame);
-}
-
 /* Without stacks there are none to tell of. */
 int difference__places(struct difference *difference)
 {
@@ -223,7 +217,7 @@ int difference__places(struct difference *difference)
 
 		for (size_t i = 0; i < trace->blame_count; i++)
 			entries[at++] = (struct entry){.side = side,
-						       .frame = culprit(trace, trace->blame[i].stack),
+						       .frame = text__culprit(trace->stacks, trace->blame[i].stack),
 						       .blame = &trace->blame[i]};
 	}
 	qsort(entries, count, sizeof(*entries), compare_frames);

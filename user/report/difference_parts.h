@@ -18,9 +18,6 @@ struct difference_sum {
 /* Compares two sums whose rates differ by chance as their parts do. */
 struct difference_figure difference__compare(const struct difference_sum sums[2]);
 
-/* The time of a side, in s. */
-double difference__seconds(const struct difference_side *side);
-
 /* Fills in the lists. 0 or -ENOMEM. */
 int difference__threads(struct difference *difference);
 int difference__places(struct difference *difference);

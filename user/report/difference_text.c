@@ -162,13 +162,6 @@ static void print_places(const struct difference *difference, FILE *out)
 	print_rest(shown, all, SHOWN_PLACES, "places", out);
 }
 
-static uint64_t lost(const struct trace *trace)
-{
-	const struct trace_lost *lost = &trace->lost;
-
-	return lost->events + lost->stacks + lost->threads + lost->probes + lost->gils + lost->pairs + lost->processes;
-}
-
 /* What makes the two hard to compare. */
 static void print_warnings(const struct difference *difference, FILE *out)
 {
@@ -179,9 +172,9 @@ static void print_warnings(const struct difference *difference, FILE *out)
 			"\nTraced differently: --probes=%s before, %s after. Probes cost time, so a\n"
 			"part of the difference may be theirs.\n",
 			trace__level_name(before->level), trace__level_name(after->level));
-	if (lost(before) || lost(after))
+	if (trace__lost(before) || trace__lost(after))
 		fprintf(out, "\nLOST: %" PRIu64 " events before, %" PRIu64 " after (giltrace report tells which).\n",
-			lost(before), lost(after));
+			trace__lost(before), trace__lost(after));
 }
 
 static void print_noise(const struct difference *difference, FILE *out)

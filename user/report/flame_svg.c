@@ -85,11 +85,6 @@ static void write_targets(const struct drawing *drawing)
 	write_target(drawing->after, drawing->out);
 }
 
-static uint64_t lost(const struct trace_lost *lost)
-{
-	return lost->events + lost->stacks + lost->threads + lost->probes + lost->gils + lost->pairs + lost->processes;
-}
-
 static void write_total(const struct drawing *drawing)
 {
 	const struct flame_tree *tree = &drawing->frames.tree;
@@ -127,11 +122,11 @@ static void write_losses(const struct drawing *drawing)
 	uint64_t bad = trace->quality.torn + trace->quality.missing;
 	char time[FORMAT_SIZE];
 
-	if (drawing->after && lost(&trace->lost) + lost(&drawing->after->lost))
-		fprintf(drawing->out, "LOST: %" PRIu64 " events before, %" PRIu64 " after. ", lost(&trace->lost),
-			lost(&drawing->after->lost));
-	else if (lost(&trace->lost))
-		fprintf(drawing->out, "LOST: %" PRIu64 " events (the text report tells which). ", lost(&trace->lost));
+	if (drawing->after && trace__lost(trace) + trace__lost(drawing->after))
+		fprintf(drawing->out, "LOST: %" PRIu64 " events before, %" PRIu64 " after. ", trace__lost(trace),
+			trace__lost(drawing->after));
+	else if (trace__lost(trace))
+		fprintf(drawing->out, "LOST: %" PRIu64 " events (the text report tells which). ", trace__lost(trace));
 	else
 		fputs("Nothing was lost. ", drawing->out);
 	if (bad && !drawing->after)

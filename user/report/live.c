@@ -288,7 +288,6 @@ static int add_gils(struct live *live, const struct trace *trace)
 
 static void add_window(struct live *live, const struct trace *trace)
 {
-	const struct trace_lost *lost = &trace->lost;
 
 	live->level = trace->level;
 	live->sampled = trace__is_sampled(trace);
@@ -299,8 +298,7 @@ static void add_window(struct live *live, const struct trace *trace)
 	live->hits[LIVE_SINCE_RESET] += live->hits[LIVE_LAST];
 	live->hits_seen = trace->probes.hits;
 	live->cost_ns_per_hit = trace->probes.cost_ns_per_hit;
-	live->lost =
-		lost->events + lost->stacks + lost->threads + lost->probes + lost->gils + lost->processes + lost->pairs;
+	live->lost = trace__lost(trace);
 }
 
 int live__add(struct live *live, struct trace *trace, const struct stacks *stacks)

@@ -257,6 +257,13 @@ uint64_t trace__duration(const struct trace *trace, const struct trace_gil *gil)
 	return process ? process->duration_ns : trace->duration_ns;
 }
 
+uint64_t trace__lost(const struct trace *trace)
+{
+	const struct trace_lost *lost = &trace->lost;
+
+	return lost->events + lost->stacks + lost->threads + lost->probes + lost->gils + lost->pairs + lost->processes;
+}
+
 const char *trace__level_name(enum trace_level level)
 {
 	static const char *const names[TRACE_LEVELS] = {

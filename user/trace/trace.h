@@ -264,6 +264,9 @@ int trace__add_hog(struct trace *trace, const struct trace_hog *hog);
 /* The trace's own copy of a runtime's or design's name, each kept once; NULL without memory. */
 const char *trace__word(struct trace *trace, const char *word);
 
+/* All kinds together. */
+uint64_t trace__lost(const struct trace *trace);
+
 /* As in --probes. */
 #define TRACE_LEVELS 3
 const char *trace__level_name(enum trace_level level);
