@@ -248,5 +248,7 @@ double price__where(const struct price *price, double program_ns)
 
 	if (price->hit_ns < 0 || slower <= 0 || program_ns <= price->program_ns)
 		return price->hit_ns;
+	if (program_ns >= price->cold_program_ns)
+		return price->cold_hit_ns + program_ns - price->cold_program_ns;
 	return price->hit_ns + (program_ns - price->program_ns) / slower * (price->cold_hit_ns - price->hit_ns);
 }

@@ -23,7 +23,8 @@ struct price price__measure(struct giltrace_bpf *bpf, bool multi);
 
 /*
  * What a hit adds where the program runs for `program_ns`: what makes it slow makes the trap slow, too. Between the two
- * that were measured it is on the line through them, and beyond; never less than in the loop. Negative: not known.
+ * that were measured it is on the line through them, never less than in the loop. Beyond, the program has more to do,
+ * as in a contended wait, and that is all. Negative: not known.
  */
 double price__where(const struct price *price, double program_ns);
 
