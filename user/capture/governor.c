@@ -29,8 +29,9 @@
 #define CHEAP            0.7      /* of the budget: when they cost less, the probes stay again */
 #define CHEAP_WINDOWS    5        /* one after the other */
 #define DEAR_WAITS       0.8      /* of the budget: when those of waits cost more, they come and go too; */
+#define VERY_DEAR_WAITS  4        /* when so much more, at once */
 #define CHEAP_WAITS      0.5      /* when they cost less, they stay again */
-#define WAITS_FOR_NS     20000000 /* without holds, to tell what waits cost */
+#define WAITS_FOR_NS     20000000 /* without holds, at least, to tell what waits cost */
 #define HOLD_TICK_NS     1000000  /* how often a closed window's open holds are looked for */
 #define RUNS_FOR_PRICE   256      /* of the probes' programs, until their mean run tells the price of a hit anew */
 
@@ -155,6 +156,16 @@ static double random_share(void)
 	return random / 4294967296.0;
 }
 
+/*
+ * How long the probes may stay until their cost is looked at again: until `left_ns` could be spent if it is what it was.
+ */
+static uint64_t choose_tick(const struct governor *governor, double left_ns)
+{
+	double most = governor->rate < CALM * governor->budget ? CALM_TICK_NS : TICK_NS;
+
+	return (uint64_t)fmin(most, fmax(LEAST_NS, left_ns / governor->rate));
+}
+
 /* The probes stay. True once that costs more than the budget; false when the governor is to stop. */
 static bool stay(struct governor *governor)
 {
@@ -166,10 +177,9 @@ static bool stay(struct governor *governor)
 	while (going_on && spent <= allowed) {
 		struct meter before = read_meter(governor);
 		uint64_t tick = now;
-		bool calm = governor->rate < CALM * governor->budget;
 		double cost;
 
-		going_on = wait_until(governor, tick + (calm ? CALM_TICK_NS : TICK_NS));
+		going_on = wait_until(governor, tick + choose_tick(governor, allowed - spent));
 		now = capture__now();
 		reckon_price(governor);
 		cost = paid_since(governor, &before);
@@ -332,21 +342,34 @@ static void note_window(struct governor *governor, const struct meter *before, u
 	governor->cheap_waits = governor->wait_rate < CHEAP_WAITS * governor->budget ? governor->cheap_waits + 1 : 0;
 }
 
+/* Whether those of waits alone, which have been so since `asked`, cost more than this share of the budget. */
+static bool are_waits_dear(struct governor *governor, const struct meter *before, uint64_t asked, double share)
+{
+	uint64_t now = capture__now();
+
+	if (governor->wait_windows || now < asked + WAITS_FOR_NS)
+		return false;
+	governor->wait_rate = paid_for_waits(governor, before) / (double)(now - asked);
+	return governor->wait_rate > share * governor->budget;
+}
+
 /* Opens a window at a random moment, for as long as its weight says, and closes it. False: the governor is to stop. */
 static bool open_window(struct governor *governor)
 {
 	double weight = choose_weight(governor), length = fmax(LEAST_NS, ROUND_NS / weight);
 	uint64_t gap = (uint64_t)((0.5 + random_share()) * length * (weight - 1)), asked = capture__now();
+	uint64_t opens = governor->closed_ns + (gap > governor->attach_ns ? gap - governor->attach_ns : 0);
 	struct meter closed = read_meter(governor), before;
 	uint64_t start, end;
 
-	if (!wait_until(governor, governor->closed_ns + (gap > governor->attach_ns ? gap - governor->attach_ns : 0)))
+	if (!governor->wait_windows && opens > asked + WAITS_FOR_NS && !wait_until(governor, asked + WAITS_FOR_NS))
 		return false;
-	if (!governor->wait_windows && capture__now() > asked + WAITS_FOR_NS) {
-		governor->wait_rate = paid_for_waits(governor, &closed) / (double)(capture__now() - asked);
-		if (governor->wait_rate > DEAR_WAITS * governor->budget)
-			return window_waits(governor);
-	}
+	if (are_waits_dear(governor, &closed, asked, VERY_DEAR_WAITS))
+		return window_waits(governor);
+	if (!wait_until(governor, opens))
+		return false;
+	if (are_waits_dear(governor, &closed, asked, DEAR_WAITS))
+		return window_waits(governor);
 	closed = read_meter(governor);
 	put_back(governor);
 	start = capture__now();
@@ -412,6 +435,7 @@ int governor__start(struct capture *capture, double budget, struct governor **ou
 	governor->capture = capture;
 	governor->budget = budget;
 	governor->began_ns = capture->start_ns;
+	governor->rate = 1; /* the worst, until it is known */
 	governor->hit_ns = capture->price.hit_ns >= 0 ? capture->price.hit_ns : UNKNOWN_PRICE_NS;
 	governor->account = run_time__keep();
 	governor->first = governor->priced = read_meter(governor);
