@@ -15,7 +15,8 @@ struct fabricated {
 extern const struct fabricated fabricated[];
 
 /* The trace with this name; NULL: there is none. "frames-N" has about N nodes in its flame graph; "events-N-T" has N
- * events of T threads; "turns-N" about N events of 2000 threads in turn, "hostile-events" what no recorder would write. */
+ * events of T threads; "turns-N" about N events of 2000 threads in turn, "hostile-events" what no recorder would write.
+ */
 struct trace *fabricated__make(const char *name);
 
 /* Those with single events. */

@@ -10,10 +10,10 @@
 #include <cmocka.h>
 
 #include "tests/fabricated/traces.h"
+#include "user/protobuf/writer.h"
 #include "user/report/flame_label.h"
 #include "user/report/flame_tree.h"
 #include "user/report/format.h"
-#include "user/protobuf/writer.h"
 #include "user/report/safe_text.h"
 #include "user/report/text_parts.h"
 #include "user/trace/trace.h"

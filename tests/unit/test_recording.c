@@ -20,11 +20,11 @@
 #include "user/recording/decode.h"
 #include "user/recording/encode.h"
 #include "user/recording/file.h"
-#include "user/trace/keys.h"
 #include "user/recording/reader.h"
 #include "user/recording/recorder.h"
 #include "user/report/json.h"
 #include "user/report/text.h"
+#include "user/trace/keys.h"
 #include "user/trace/trace.h"
 
 #define SECOND 1000000000ULL

@@ -46,6 +46,7 @@ static int check_machine(void)
 	err = capture__open(&options, &capture, why, sizeof(why));
 	print_check("BPF programs", err ? why : "load");
 	if (!err) {
+		capture__measure_price(capture);
 		print_check("probes in one link", capture__has_uprobe_multi()
 							  ? "yes (uprobe_multi)"
 							  : "no: detaching takes about 0.1 s a site");

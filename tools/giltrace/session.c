@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,16 +128,34 @@ static int make_plan(struct session *session, size_t index)
 	return err == -ENOENT && session->options->scope == TRACE_CHILDREN ? 0 : err;
 }
 
-/* The kernel side is loaded first: that takes the most memory, and what the search for runtimes needs comes on top. */
+static void *measure_price(void *argument)
+{
+	capture__measure_price(argument);
+	return NULL;
+}
+
+/*
+ * The kernel side is loaded first: that takes the most memory, and what the search for runtimes needs comes on top. The
+ * price is measured beside the search.
+ */
 static int find_running(struct session *session)
 {
+	pthread_t thread;
+	bool beside;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < session->options->pid_count; i++)
 		err = add_process(session, session->options->pids[i]);
 	err = err ? err : open_capture(session);
+	if (err)
+		return err;
+	beside = !pthread_create(&thread, NULL, measure_price, session->capture);
 	for (size_t i = 0; !err && i < session->process_count; i++)
 		err = make_plan(session, i);
+	if (beside)
+		pthread_join(thread, NULL);
+	else
+		capture__measure_price(session->capture);
 	return err;
 }
 
@@ -150,6 +169,8 @@ static int find_started(struct session *session)
 	int err = plan ? open_capture(session) : -ENOMEM;
 
 	session->plans[0] = plan; /* freed with the session */
+	if (!err)
+		capture__measure_price(session->capture);
 	if (!err)
 		err = launch__start(session->options->command, &session->launch, session->why, SESSION_WHY_SIZE);
 	if (err)

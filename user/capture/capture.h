@@ -41,11 +41,14 @@ enum capture_end {
 	CAPTURE_DUE, /* the trace goes on: it is time to collect */
 };
 
-/*
- * Loads the kernel side and measures what a probe hit costs. -EPERM: not privileged, or locked down; -ENOTSUP: the
- * kernel lacks something.
- */
+/* Loads the kernel side. -EPERM: not privileged, or locked down; -ENOTSUP: the kernel lacks something. */
 int capture__open(const struct capture_options *options, struct capture **out, char *why, size_t why_size);
+
+/*
+ * Measures what a probe hit costs, once, before anything is attached. Takes some 20 ms, in which another thread may
+ * look for runtimes.
+ */
+void capture__measure_price(struct capture *capture);
 
 /*
  * Puts the probes of the plan into a process that is to be traced; once for each of several. `process` must live as
@@ -106,7 +109,7 @@ int capture__check(const struct capture *capture, const struct trace *trace, cha
 
 void capture__free(struct capture *capture);
 
-/* What a probe hit costs on this machine at least, in ns; negative when it could not be measured. */
+/* What a probe hit costs on this machine at least, in ns; negative when it could not be measured, or was not. */
 double capture__cost_ns_per_hit(const struct capture *capture);
 
 /* The same where the target used much other memory between two hits, so that the kernel's was not in the caches. */

@@ -22,8 +22,10 @@
 #define CALM_TICK_NS     40000000 /* as long as that is less than CALM of the budget */
 #define CALM             0.1
 #define BURST_S          0.5       /* so many seconds' budget may be spent at once before they go */
-#define ROUND_NS         150000000 /* from one window to the next, on average; longer when windows must be short */
-#define LEAST_NS         1000000   /* a window */
+#define ROUND_NS         150000000 /* from one window to the next, on average; longer when windows must be short, */
+#define SWITCHING        0.005   /* and where putting the probes in and out takes more than this of a CPU by itself: */
+#define MOST_ROUND_NS    1e9     /* each process has its own */
+#define LEAST_NS         1000000 /* a window */
 #define MOST_WEIGHT      2000.0
 #define UNKNOWN_PRICE_NS 2000
 #define CHEAP            0.7      /* of the budget: when they cost less, the probes stay again */
@@ -65,6 +67,7 @@ struct governor {
 	uint64_t closed_ns;           /* when the last window closed; 0: the probes stay */
 	double rate;                  /* ns of cost a ns of an open window, lately; */
 	double wait_rate;             /* that of waits, where they are probed */
+	double round_ns;              /* from one window to the next, on average */
 	bool wait_windows;            /* waits are probed in windows only, too */
 	unsigned int cheap_waits;     /* windows in a row in which waits cost little */
 	struct governor_figures figures;
@@ -157,7 +160,8 @@ static double random_share(void)
 }
 
 /*
- * How long the probes may stay until their cost is looked at again: until `left_ns` could be spent if it is what it was.
+ * How long the probes may stay until their cost is looked at again: until `left_ns` could be spent if it is what it
+ * was.
  */
 static uint64_t choose_tick(const struct governor *governor, double left_ns)
 {
@@ -217,7 +221,7 @@ static bool close_window(struct governor *governor, uint64_t end_ns)
 
 	capture->bpf->bss->window_end = end_ns;
 	while (going_on && has_open(governor, number)) {
-		if (paid_since(governor, &before) > governor->budget * ROUND_NS) {
+		if (paid_since(governor, &before) > governor->budget * governor->round_ns) {
 			governor->figures.cut++;
 			break;
 		}
@@ -353,13 +357,30 @@ static bool are_waits_dear(struct governor *governor, const struct meter *before
 	return governor->wait_rate > share * governor->budget;
 }
 
+/* What this thread has run so far. */
+static double run_so_far(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static void choose_round(struct governor *governor, double switching_ns)
+{
+	double needed = fmin(MOST_ROUND_NS, switching_ns / SWITCHING);
+
+	governor->round_ns = fmax(ROUND_NS, (governor->round_ns + needed) / 2);
+}
+
 /* Opens a window at a random moment, for as long as its weight says, and closes it. False: the governor is to stop. */
 static bool open_window(struct governor *governor)
 {
-	double weight = choose_weight(governor), length = fmax(LEAST_NS, ROUND_NS / weight);
+	double weight = choose_weight(governor), length = fmax(LEAST_NS, governor->round_ns / weight);
 	uint64_t gap = (uint64_t)((0.5 + random_share()) * length * (weight - 1)), asked = capture__now();
 	uint64_t opens = governor->closed_ns + (gap > governor->attach_ns ? gap - governor->attach_ns : 0);
 	struct meter closed = read_meter(governor), before;
+	double run = run_so_far();
 	uint64_t start, end;
 
 	if (!governor->wait_windows && opens > asked + WAITS_FOR_NS && !wait_until(governor, asked + WAITS_FOR_NS))
@@ -386,6 +407,7 @@ static bool open_window(struct governor *governor)
 	note_window(governor, &before, start, end);
 	if (!close_window(governor, end))
 		return false;
+	choose_round(governor, run_so_far() - run);
 	reckon_price(governor);
 	governor->rate = (governor->rate + paid_since(governor, &closed) / (double)(end - start)) / 2;
 	if (governor->wait_windows && governor->cheap_waits >= CHEAP_WINDOWS)
@@ -435,6 +457,7 @@ int governor__start(struct capture *capture, double budget, struct governor **ou
 	governor->capture = capture;
 	governor->budget = budget;
 	governor->began_ns = capture->start_ns;
+	governor->round_ns = ROUND_NS;
 	governor->rate = 1; /* the worst, until it is known */
 	governor->hit_ns = capture->price.hit_ns >= 0 ? capture->price.hit_ns : UNKNOWN_PRICE_NS;
 	governor->account = run_time__keep();

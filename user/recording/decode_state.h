@@ -17,7 +17,7 @@ struct decoder {
 	struct trace *trace;
 	bool any, complete;
 	bool wants_events;
-	struct parts *parts; /* NULL: what came when is not wanted */
+	struct parts *parts;     /* NULL: what came when is not wanted */
 	uint64_t start_ns;       /* of the whole trace; the following are since then */
 	uint64_t from_ns, to_ns; /* what the payloads are of */
 	struct renumbering frames, stacks;
