@@ -127,20 +127,30 @@ class Budget(TraceTest):
         hold, duration = self.only_gil(report)["hold"], report["window"]["duration_ns"] / 1e9
         return {"count": hold["count"] / duration, "sum_ns": hold["sum_ns"] / duration, "p50_ns": hold["p50_ns"]}
 
+    def check_utilisation(self, mode, report):
+        gil = self.only_gil(report)
+        print("%s %s: %.4f" % (self.id(), mode, gil["utilisation"]))
+        self.assertGreaterEqual(gil["utilisation"], 0.99, mode)
+
     def check_held(self, code, *arguments):
         """The lock is held all the time, by calls that begin and end within the trace or by nothing that a probe meets."""
         for mode in MODES:
             with self.subTest(mode=mode):
-                report = self.trace_code(code, *arguments, options=[mode])
-                gil = self.only_gil(report)
-                print("%s %s: %.4f" % (self.id(), mode, gil["utilisation"]))
-                self.assertGreaterEqual(gil["utilisation"], 0.99)
+                self.check_utilisation(mode, self.trace_code(code, *arguments, options=[mode]))
 
     def test_held_by_a_long_call(self):
         self.check_held(HELD, "1000")
 
     def test_held_by_a_very_long_call(self):
         self.check_held(HELD, "4000")
+
+    def test_held_by_a_call_of_15_s(self):
+        """In all modes at once, to save time."""
+        target = self.start_target(pythons.system(), "-c", HELD, "15000")
+        tracers = [(mode, self.start_tracer("--quiet", "-p", target.pid, "-d", 13, mode)) for mode in MODES]
+        for mode, tracer in tracers:
+            self.check_utilisation(mode, tracer.finish().report)
+        target.process.wait()
 
     def test_held_by_a_loop(self):
         self.check_held(LOOP)
