@@ -108,7 +108,7 @@ def main():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of a turn (1)")
     parser.add_argument("--budget", type=float, default=2, help="%% of one CPU")
-    parser.add_argument("--workload", action="append", choices=list(workloads.TITLES), help="repeatable; else all")
+    parser.add_argument("--workload", action="append", choices=list(workloads.TITLES), help="repeatable; else all but %s" % workloads.HOPELESS)
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-compare.json)")
     options = parser.parse_args()
     enter_namespace()
@@ -127,7 +127,7 @@ def main():
             print("%s is left out: it is not installed (tests/fetch-pythons.sh has those of other releases)" % name)
             continue
         found, started = results["pythons"].setdefault(name, {}), {}
-        for workload in options.workload or (SHORT if options.short else workloads.TITLES):
+        for workload in options.workload or (SHORT if options.short else workloads.USUAL):
             found[workload] = bench(options, python, workload, started)
             compare_table.show(found[workload])
             with open(out, "w", encoding="utf-8") as file:
