@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,21 +130,21 @@ static void clear_map(const struct bpf_map *map)
 		;
 }
 
-/* Takes out of the maps what the measurement left there. */
+/* Takes out of the maps what the measurement, by this thread, left there. */
 static void clean_up(struct giltrace_bpf *bpf, uint32_t pid, const void *lock)
 {
 	struct lock_key key = {.address = (uint64_t)(uintptr_t)lock, .tgid = pid};
 	struct thread_pointer pointer = {.tgid = pid, .pointer = pthread_self()};
-	uint32_t slot;
+	uint32_t tid = (uint32_t)syscall(SYS_gettid), slot;
 
 	clear_map(bpf->maps.releases);
 	bpf_map_delete_elem(bpf_map__fd(bpf->maps.processes), &pid);
 	locks__remove(bpf, &key);
 	bpf_map_delete_elem(bpf_map__fd(bpf->maps.thread_pointers), &pointer);
-	if (!bpf_map_lookup_elem(bpf_map__fd(bpf->maps.slots), &pid, &slot)) {
+	if (!bpf_map_lookup_elem(bpf_map__fd(bpf->maps.slots), &tid, &slot)) {
 		struct thread *empty = calloc(1, sizeof(*empty));
 
-		bpf_map_delete_elem(bpf_map__fd(bpf->maps.slots), &pid);
+		bpf_map_delete_elem(bpf_map__fd(bpf->maps.slots), &tid);
 		if (empty && !bpf_map_update_elem(bpf_map__fd(bpf->maps.threads), &slot, empty, BPF_ANY))
 			bpf_map_update_elem(bpf_map__fd(bpf->maps.free_slots), NULL, &slot, BPF_ANY);
 		free(empty);
