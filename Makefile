@@ -235,7 +235,7 @@ bench-recording: all
 	python3 tests/bench/bench_recording.py --build $(BUILD) $(BENCH)
 
 # What --probes=auto costs, by workload and budget: about half an hour.
-bench-budget: all
+bench-budget: bench-programs
 	python3 tests/bench/bench_budget.py --build $(BUILD) $(BENCH)
 
 install: all

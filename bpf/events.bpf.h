@@ -126,13 +126,12 @@ __attribute__((noinline)) int charge_look(__u32 slot, __u64 since, __u64 now, __
 		return waits;
 	if (left->look_ns && look.stack == left->stack && look.tid == left->holder)
 		return waits;
-	if (!left->look_ns && waits && look.tid != left->holder && !lock->layout.lock_variable) {
-		charge_pair(slot, left->stack, 0, 0, with_waits(left->holder, waits));
-		waits = 0;
-	}
 	if (left->look_ns) {
 		part = take_part(left, left->look_ns, begin, now);
 		charge_pair(slot, part.stack, part.ns, part.wall_ns, with_waits(part.holder, waits));
+		waits = 0;
+	} else if (waits && left->holder && look.tid != left->holder && !lock->layout.lock_variable) {
+		charge_pair(slot, left->stack, 0, 0, with_waits(left->holder, waits));
 		waits = 0;
 	}
 	left->look_ns = begin;
@@ -144,8 +143,8 @@ __attribute__((noinline)) int charge_look(__u32 slot, __u64 since, __u64 now, __
 /*
  * The sleep of this slot that came to an end at `now` is charged to what the holder ran meanwhile: each look counts until
  * the next, and all of them together for the time before the first too. A waiter sleeps on when the lock changes hands,
- * so the looks at any holder count. `waits` go to the first look at the holder with whom the wait began; to him alone
- * where another was looked at first (a semaphore's waiter may not know with whom it began).
+ * so the looks at any holder count. `waits` go to the first; but where that is at another than the holder with whom the
+ * wait began they stay with that one, if it is known, which is no semaphore's.
  */
 __attribute__((noinline)) int charge_sleep(__u64 address, __u32 slot, __u64 now, __u32 waits)
 {

@@ -16,15 +16,14 @@ import sys
 import competitors
 import competitors.bpftrace
 import start_stop
-from turns import Giltrace, Target, Tracer, spread
+from turns import Giltrace, Target, spread
 
 
 def tracers_for(options, target):
     case = competitors.Case(options.build, target)
     whom = ["-p", str(target.pid)]
     tracers = [
-        Tracer("two empty probes", [os.path.join(options.build, "bench/empty_probes"), str(target.pid), case.file,
-                                    *case.offsets("acquired", "released")], ("stdout", "attached")),
+        case.empty_probes("acquired", "released"),
         Giltrace(case.giltrace, whom, "--probes=all"),
         Giltrace(case.giltrace, whom, "--probes=waits"),
     ]
@@ -57,9 +56,9 @@ def bench_cycle(options):
     print(f"os.write loop of one thread, {options.python}: {statistics.median(plain):.0f} ns a GIL cycle untraced")
     print("ns added to a cycle: median [least - most] of", options.rounds, "paired rounds")
     for name, values in added.items():
-        print(f"  {name:26} {spread(values, 0, 8)}")
+        print(f"  {name:32} {spread(values, 0, 8)}")
     exact = statistics.median(added["giltrace --probes=all"])
-    floor = statistics.median(added["two empty probes"])
+    floor = statistics.median(added[tracers[0].name])
     print(f"  giltrace / two empty probes: {exact / floor:.2f}")
     if "bpftrace" in added:
         print(f"  giltrace / bpftrace:         {exact / statistics.median(added['bpftrace']):.2f}  "

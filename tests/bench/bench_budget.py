@@ -3,8 +3,9 @@
 """What --probes=auto costs a target, by budget, and how its figures agree with those of --probes=all.
 
 Each workload counts its own work. In a round the levels take turns, each between two turns untraced, which it is held
-against; each round begins with another level. The level that traces nothing shows the noise: what else the machine does,
-and the program's own changes of rhythm. Printed are the time and the CPU time that a unit of work takes longer, the
+against; each round begins with another level. The one that traces nothing shows the noise: what else the machine
+does, and the program's own changes of rhythm; two empty probes on the instructions of waits show what no tracer that
+probes these can save. Printed are the time and the CPU time that a unit of work takes longer, the
 tracer's own CPU time and memory, and the holds' median, 99th percentile and share of the time against those of
 --probes=all: medians of the rounds."""
 import argparse
@@ -13,11 +14,12 @@ import os
 import statistics
 import sys
 
+import competitors
 import workloads
 from turns import Giltrace, NotStarted, NoTracer, Target, Traced, spread, warn_if_busy
 
 WORKLOADS = [name for name in workloads.TITLES if not name.startswith("processes-")]  # those of one process
-USUAL = [name for name in WORKLOADS if name != workloads.HOPELESS]
+USUAL = [name for name in WORKLOADS if name in workloads.USUAL]
 
 
 def holds_of(report):
@@ -29,8 +31,11 @@ def holds_of(report):
     return hold["p50_ns"], hold["p99_ns"], hold["sum_ns"] / report["window"]["duration_ns"]
 
 
-def tracer_for(options, target, level):
-    return Giltrace(options.giltrace, ["-p", str(target.pid)], *level.split()) if level else NoTracer()
+def tracers_for(options, target):
+    case = competitors.Case(options.build, target)
+    levels = ["--probes=all", "--probes=waits"] + ["--probes=auto --budget=%g" % b for b in options.budget]
+    return [NoTracer(), case.empty_probes("blocked", "waited"),
+            *(Giltrace(case.giltrace, ["-p", str(target.pid)], *level.split()) for level in levels)]
 
 
 def note(figures, turn, before, after):
@@ -38,24 +43,24 @@ def note(figures, turn, before, after):
     values = {"added_pct": 100 * ((before[0] + after[0]) / 2 / turn.rate - 1),
               "cpu_added_pct": 100 * (turn.unit_cpu_ns / ((before[1] + after[1]) / 2) - 1),
               "cpu_pct": turn.cpu_pct, "memory_mib": turn.memory_mib}
-    if turn.report:
+    if isinstance(turn.report, dict):  # giltrace's
         values.update(holds=holds_of(turn.report), coverage_pct=turn.report["probes"]["coverage_pct"],
                       overhead_pct=turn.report["probes"]["overhead_pct"], lost=turn.report["lost"])
     for key, value in values.items():
         figures.setdefault(key, []).append(value)
 
 
-def measure(options, target, levels):
-    figures = {level: {} for level in levels}
+def measure(options, target, tracers):
+    figures = {tracer.name: {} for tracer in tracers}
     for number in range(options.rounds):
         before = target.turn(options.seconds)
-        for level in levels[number % len(levels):] + levels[:number % len(levels)]:
+        for tracer in tracers[number % len(tracers):] + tracers[:number % len(tracers)]:
             try:
-                turn = Traced(target, tracer_for(options, target, level), 2 * options.seconds)
+                turn = Traced(target, tracer, 2 * options.seconds)
             except NotStarted as error:
-                sys.exit("bench: giltrace did not start: %s" % error)
+                sys.exit("bench: %s did not start: %s" % (tracer.name, error))
             after = target.turn(options.seconds)
-            note(figures[level], turn, before, after)
+            note(figures[tracer.name], turn, before, after)
             before = after
     return figures
 
@@ -71,22 +76,20 @@ def against(found, truth):
 
 def bench(options, name):
     target = Target(options.python, name)
-    levels = ["", "--probes=all", "--probes=waits"] + ["--probes=auto --budget=%g" % b for b in options.budget]
     try:
-        results = measure(options, target, levels)
+        results = measure(options, target, tracers_for(options, target))
     finally:
         target.end()
     print("\n%s" % workloads.TITLES[name])
-    print("  %-26s %-22s %-22s %-18s %5s %9s %9s  %s" % (
+    print("  %-35s %-22s %-22s %-18s %5s %9s %9s  %s" % (
         "", "added to a unit, %", "CPU added, %", "tracer's CPU, %", "MiB", "by itself", "coverage",
         "holds against all: p50 p99 sum, %"))
-    for level, figures in results.items():
-        line = "  %-26s %-22s %-22s" % (level or "no tracer", spread(figures["added_pct"], 1),
-                                        spread(figures["cpu_added_pct"], 1))
-        if level:
+    for tracer, figures in results.items():
+        line = "  %-35s %-22s %-22s" % (tracer, spread(figures["added_pct"], 1), spread(figures["cpu_added_pct"], 1))
+        if "overhead_pct" in figures:
             line += " %-18s %5.1f %8.2f%% %8.2f%%  %s" % (
                 spread(figures["cpu_pct"], 1), max(figures["memory_mib"]), statistics.median(figures["overhead_pct"]),
-                statistics.median(figures["coverage_pct"]), against(figures, results["--probes=all"]))
+                statistics.median(figures["coverage_pct"]), against(figures, results["giltrace --probes=all"]))
         print(line, flush=True)
     return results
 
@@ -98,10 +101,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1, help="of a turn untraced; traced ones are twice as long")
     parser.add_argument("--budget", type=float, action="append", help="%% of one CPU; repeatable (0.5, 2, 10)")
-    parser.add_argument("--workload", action="append", choices=WORKLOADS, help="repeatable; else all but %s" % workloads.HOPELESS)
+    parser.add_argument("--workload", action="append", choices=WORKLOADS, help=workloads.HELP)
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-budget.json)")
     options = parser.parse_args()
-    options.giltrace = os.path.join(options.build, "bin/giltrace")
     options.budget = options.budget or [0.5, 2, 10]
     warn_if_busy()
     results = {name: bench(options, name) for name in options.workload or USUAL}

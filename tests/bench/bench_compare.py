@@ -108,7 +108,7 @@ def main():
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of a turn (1)")
     parser.add_argument("--budget", type=float, default=2, help="%% of one CPU")
-    parser.add_argument("--workload", action="append", choices=list(workloads.TITLES), help="repeatable; else all but %s" % workloads.HOPELESS)
+    parser.add_argument("--workload", action="append", choices=list(workloads.TITLES), help=workloads.HELP)
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-compare.json)")
     options = parser.parse_args()
     enter_namespace()

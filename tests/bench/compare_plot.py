@@ -94,9 +94,10 @@ def draw(workloads, kernel, cpus):
         y += HEAD + FOOT + ROW * max(len(result["tracers"]) for result in results[first:first + COLUMNS])
     width = MARGIN + min(COLUMNS, len(results)) * (PANEL + MARGIN)
     version = results[0]["version"].replace("cpython", "CPython")
+    kernel = re.match(r"[\d.]*", kernel).group()  # without what a builder adds
     head = [text(MARGIN, 32, "What a tracer adds to a unit of the target's work", "title"),
             text(MARGIN, 54, "%s, Linux %s, %d CPUs. Time added in %%: dot: median of paired rounds; bar: least to "
-                 "most; grey band: as far from 0 as it was with no tracer." % (version, re.match(r"[\d.]*", kernel).group(), cpus), "note"),
+                 "most; grey band: as far from 0 as it was with no tracer." % (version, kernel, cpus), "note"),
             text(MARGIN, 72, "Ring: CPU time added to the target. The axis is logarithmic beyond 1 %; what is left of "
                  "0 is noise.", "note")]
     frame = '<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">' % (width, y, width, y)

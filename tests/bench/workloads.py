@@ -28,6 +28,7 @@ TITLES = {
 # Only when asked for: no tracer withstands it, and with each it takes minutes.
 HOPELESS = "herd-1000"
 USUAL = [name for name in TITLES if name != HOPELESS]
+HELP = "repeatable; else all but " + HOPELESS
 # What other benchmarks ask for: a thread that writes, all others take the lock once in 10 s; nothing that takes it.
 PARTS = ("crowd-2", "crowd-1000", "rest")
 done = {}

@@ -31,12 +31,22 @@
 #include "user/target/process_list.h"
 #include "user/target/runtime.h"
 
-uint64_t capture__now(void)
+static uint64_t time_of(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t capture__now(void)
+{
+	return time_of(CLOCK_MONOTONIC);
+}
+
+uint64_t capture__cpu_time(void)
+{
+	return time_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
 bool capture__has_uprobe_multi(void)

@@ -57,7 +57,8 @@ struct capture {
 	size_t compact_at; /* so much blame and so many release points: merge the equal ones */
 };
 
-uint64_t capture__now(void); /* CLOCK_MONOTONIC, ns */
+uint64_t capture__now(void);      /* CLOCK_MONOTONIC, ns */
+uint64_t capture__cpu_time(void); /* what this thread has run, ns */
 
 /* Takes the figures of a thread that ended out of its slot and frees the slot. */
 void capture__harvest_thread(struct capture *capture, uint32_t slot);

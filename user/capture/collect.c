@@ -173,14 +173,6 @@ void capture__harvest_thread(struct capture *capture, uint32_t slot)
 		bpf_map_update_elem(bpf_map__fd(capture->bpf->maps.free_slots), NULL, &slot, BPF_ANY);
 }
 
-static uint64_t cpu_time(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Copies a slot that is in use. */
 static bool read_slot(const struct capture *capture, uint32_t slot, struct thread *thread)
 {
@@ -198,7 +190,7 @@ static bool read_slot(const struct capture *capture, uint32_t slot, struct threa
 static int collect_threads(struct capture *capture, struct trace *trace)
 {
 	static struct thread thread;
-	uint64_t began = cpu_time();
+	uint64_t began = capture__cpu_time();
 	int err = 0;
 
 	for (uint32_t slot = 0; slot < capture->slots && !err; slot++) {
@@ -207,7 +199,7 @@ static int collect_threads(struct capture *capture, struct trace *trace)
 		trace->probes.hits += thread.hits;
 		err = add_thread(capture, trace, &thread);
 	}
-	capture->scan_ns = cpu_time() - began;
+	capture->scan_ns = capture__cpu_time() - began;
 	return err;
 }
 

@@ -357,18 +357,10 @@ static bool are_waits_dear(struct governor *governor, const struct meter *before
 	return governor->wait_rate > share * governor->budget;
 }
 
-/* What this thread has run so far. */
-static double run_so_far(void)
+/* `switching_ns`: what a window took this thread, which does little else. */
+static void choose_round(struct governor *governor, uint64_t switching_ns)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static void choose_round(struct governor *governor, double switching_ns)
-{
-	double needed = fmin(MOST_ROUND_NS, switching_ns / SWITCHING);
+	double needed = fmin(MOST_ROUND_NS, (double)switching_ns / SWITCHING);
 
 	governor->round_ns = fmax(ROUND_NS, (governor->round_ns + needed) / 2);
 }
@@ -380,8 +372,7 @@ static bool open_window(struct governor *governor)
 	uint64_t gap = (uint64_t)((0.5 + random_share()) * length * (weight - 1)), asked = capture__now();
 	uint64_t opens = governor->closed_ns + (gap > governor->attach_ns ? gap - governor->attach_ns : 0);
 	struct meter closed = read_meter(governor), before;
-	double run = run_so_far();
-	uint64_t start, end;
+	uint64_t run = capture__cpu_time(), start, end;
 
 	if (!governor->wait_windows && opens > asked + WAITS_FOR_NS && !wait_until(governor, asked + WAITS_FOR_NS))
 		return false;
@@ -407,7 +398,7 @@ static bool open_window(struct governor *governor)
 	note_window(governor, &before, start, end);
 	if (!close_window(governor, end))
 		return false;
-	choose_round(governor, run_so_far() - run);
+	choose_round(governor, capture__cpu_time() - run);
 	reckon_price(governor);
 	governor->rate = (governor->rate + paid_since(governor, &closed) / (double)(end - start)) / 2;
 	if (governor->wait_windows && governor->cheap_waits >= CHEAP_WINDOWS)

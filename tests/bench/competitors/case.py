@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 
+from turns import Tracer
+
 
 class LeftOut(Exception):
     """A competitor is not at hand here."""
@@ -40,6 +42,11 @@ class Case:
 
     def addresses(self, *events):
         return [address for event in events for address, _ in self.sites.get(event, [])]
+
+    def empty_probes(self, *events):
+        """What any tracer that probes these must cost at least."""
+        return Tracer("empty probes: " + ", ".join(events), [os.path.join(self.scratch, "empty_probes"), str(self.pid),
+                                                             self.file, *self.offsets(*events)], ("stdout", "attached"))
 
     def need(self, name, program, one_process=False):
         """The program's path."""
