@@ -245,6 +245,33 @@ static __always_inline bool is_fresh(const struct hit *hit, __u32 holder)
 }
 
 /*
+ * At `blocked` the waiter has the lock's mutex, which the holder needs to let go: while the waiter looks, the holder
+ * would go to sleep, and both lose many times what a look takes. So the first look of a wait is put off until the waiter
+ * sleeps. (The later ones come after an interval each.)
+ */
+static __always_inline bool can_look_late(const struct pt_regs *ctx, const struct hit *hit)
+{
+	return ctx && python_stacks && !native_stacks && !hit->thread->waiting_since && hit->thread->thread_state &&
+	       !hit->lock->layout.lock_variable;
+}
+
+/*
+ * The look that was put off. The holder may have let go since, but runs no other Python code before it has the lock
+ * again.
+ */
+static __always_inline void look_late(struct pt_regs *ctx, const struct hit *hit, __u64 address)
+{
+	struct thread *thread = hit->thread;
+	bool same = find_holder(hit->lock, address, hit->tgid) == thread->attempt_holder;
+
+	thread->look_due = 0;
+	thread->attempt_stack = look(ctx, hit, address, true, same ? 0 : thread->attempt_holder);
+	thread->first_stack = thread->attempt_stack;
+	if (same && thread->attempt_stack)
+		hit->lock->holder_stack = thread->attempt_stack;
+}
+
+/*
  * `ctx` is NULL in the scheduler, where each sleep of a semaphore's waiter comes by. Its own stack is then that which
  * was seen when the thread came to the semaphore, unless that was free then; and so is the holder's, if that was just
  * now: the thread may have had to wait for a CPU meanwhile.
@@ -255,7 +282,7 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	__u32 holder = find_holder(hit->lock, address, hit->tgid);
 	bool looked = !ctx && thread->taking_ns;
 	__u32 weight = wait_weight_at(hit->lock, hit->now);
-	__u64 stack;
+	__u64 stack = 0;
 
 	if (!wanted_since(hit->lock, thread, hit->now)) {
 		if (!weight || (wait_windows && thread->old_wait == wait_window))
@@ -268,8 +295,10 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 		stack = thread->taking_stack;
 	else if (is_fresh(hit, holder))
 		stack = thread->attempt_stack;
+	else if (can_look_late(ctx, hit))
+		thread->look_due = 1;
 	else
-		stack = look(ctx, hit, address, !thread->waiting_since && !looked, holder);
+		stack = look(ctx, hit, address, !thread->waiting_since && !looked, unless_named(hit->lock, holder));
 	on_blocked(hit->lock, thread, hit->now, holder, stack, weight);
 	if (thread->sleep.charged)
 		charge_sleep(address, hit->slot, hit->now, 0);
@@ -455,6 +484,8 @@ static __always_inline void waited(struct pt_regs *ctx)
 			note_old_wait(&hit);
 			return;
 		}
+		if (hit.thread->look_due)
+			look_late(ctx, &hit, hit.thread->lock);
 		on_waited(hit.lock, hit.thread, hit.now, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
 		if (waits_alone)
 			got_if_free(&hit);

@@ -200,7 +200,7 @@ static __always_inline struct thread *find_dealings(__u32 tid, enum dealings whi
 		if (which == DEALINGS_WITH_LOCK ? thread->lock == address
 		    : which == DEALINGS_WAITING ? thread->waiting_since != 0
 		    : which == DEALINGS_TAKING  ? thread->taking
-		    : which == DEALINGS_BUSY    ? thread->holding || thread->taking
+		    : which == DEALINGS_BUSY    ? thread->holding || thread->taking || thread->look_due
 						: true)
 			return thread;
 		*slot = thread->next - 1; /* 0 - 1 is NO_SLOT */

@@ -105,7 +105,10 @@ static __always_inline bool is_traced(struct task_struct *task)
 	return bpf_map_lookup_elem(&processes, &tgid) != NULL;
 }
 
-/* Within sem_wait() a thread sleeps for nothing but the semaphore. */
+/*
+ * A waiter sleeps: within sem_wait() for nothing but the semaphore; one whose look was put off, for the lock, unless it
+ * has to wait for something else before.
+ */
 static __always_inline void slept(struct thread *thread, __u32 slot, __u32 tgid)
 {
 	struct hit hit = {.now = bpf_ktime_get_ns(), .thread = thread, .slot = slot, .tgid = tgid};
@@ -113,6 +116,10 @@ static __always_inline void slept(struct thread *thread, __u32 slot, __u32 tgid)
 	hit.lock = lock_at(thread->lock, tgid);
 	if (!hit.lock)
 		return;
+	if (thread->look_due) {
+		look_late(NULL, &hit, thread->lock);
+		return;
+	}
 	on_woken(thread); /* from the sleep before, if there was one */
 	blocked(NULL, &hit, thread->lock);
 }
@@ -160,7 +167,8 @@ static __always_inline __u64 look_at_running_holder(void *ctx, struct lock *lock
 	clear_walk(walk, lock, true);
 	walk->stack.syscall = syscall;
 	if (python_stacks)
-		read_python(walk, number, holder_state(lock, address, bpf_get_current_pid_tgid()));
+		read_python(walk, number,
+			    holder_state(lock, address, unless_named(lock, bpf_get_current_pid_tgid())));
 	if (native_stacks && ctx)
 		read_native(walk, ctx);
 	stack = tell_stack(walk, tgid, lock->instance);
@@ -225,7 +233,7 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 		bool asleep = !preempt && state_of(prev) != TASK_RUNNING;
 
 		thread = find_dealings(prev->pid, DEALINGS_BUSY, 0, &slot);
-		if (thread && thread->taking && asleep)
+		if (thread && (thread->taking || thread->look_due) && asleep)
 			slept(thread, slot, prev->tgid);
 		else if (thread)
 			left_cpu(thread, prev, asleep);

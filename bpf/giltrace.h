@@ -39,7 +39,8 @@ struct thread {
 	__u8 woken_by;      /* enum wake */
 	__u8 taking;        /* it is in sem_wait for the lock */
 	__u8 among_waiters; /* the lock counts it in `waiters` */
-	__u8 pad[3];
+	__u8 look_due;      /* it is to look at the stacks of its wait when it sleeps */
+	__u8 pad[2];
 	__u32 old_wait; /* `wait_window` in which it waits and did so before; 0: it does not */
 	__u32 failed_in_wait;
 	__u32 first_holder; /* who held the lock when the wait began */

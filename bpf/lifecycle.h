@@ -261,6 +261,7 @@ HISTOGRAM_INLINE void forget_wait(struct lock *lock, struct thread *thread, __u6
 	thread->waiting_since = 0;
 	thread->attempt_since = 0;
 	thread->wait_at_start = 0;
+	thread->look_due = 0;
 }
 
 /* Who is seen to hold the lock, when probes have been there since the window of this number; 0: nobody, or unknown. */

@@ -297,8 +297,8 @@ static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct 
 }
 
 /*
- * The same for the holder. The lock names its thread state, but for 2.7's: there, what tells who runs is set a little
- * after the lock was taken.
+ * The same for the holder, 0: the thread whose state the lock itself names. That is another when the holder let go since,
+ * and in 2.7, where what tells who runs is set a little after the lock was taken.
  */
 static __always_inline __u64 holder_state(struct lock *lock, __u64 address, __u32 holder)
 {
@@ -306,12 +306,12 @@ static __always_inline __u64 holder_state(struct lock *lock, __u64 address, __u3
 	struct thread *thread;
 	__u32 *slot;
 
-	if (!lock->layout.lock_variable || !holder)
+	if (!holder)
 		return state;
 	slot = bpf_map_lookup_elem(&slots, &holder);
 	thread = slot ? bpf_map_lookup_elem(&threads, slot) : NULL;
 	if (!thread || thread->lock != address)
-		return state;
+		return lock->layout.lock_variable ? state : 0;
 	if (thread->thread_state)
 		return thread->thread_state;
 	return is_state_of(lock, state, thread->pointer) ? state : state_in_list(lock, thread->pointer);
@@ -331,6 +331,12 @@ static __always_inline bool find_both(__u64 address, __u32 slot, struct lock **l
 	return *lock;
 }
 
+/* For a look at whoever has the lock: 0 where the lock names that thread's state, which is all but 2.7's. */
+static __always_inline __u32 unless_named(const struct lock *lock, __u32 holder)
+{
+	return lock->layout.lock_variable ? holder : 0;
+}
+
 /* The system call that the holder sleeps in, unless that may be the runtime's own mutex; or NO_SYSCALL. */
 static __always_inline __s32 asleep_syscall(const struct lock *lock)
 {
@@ -341,7 +347,10 @@ static __always_inline __s32 asleep_syscall(const struct lock *lock)
 	return syscall;
 }
 
-/* The stack that the holder (a tid, 0: unknown) has now, read by the waiter of this slot into a walk. 0: unknown. */
+/*
+ * The stack that the holder (a tid, 0: whom the lock names) has now, read by the waiter of this slot into a walk. 0:
+ * unknown.
+ */
 __attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot, __u32 holder, __u32 number)
 {
 	struct walk *walk = bpf_map_lookup_elem(&walks, &number);

@@ -53,6 +53,8 @@ static void size_stacks(struct giltrace_bpf *bpf, const struct capture_options *
 	bpf->rodata->python_depth = options->depth ? options->depth : PYTHON_DEPTH;
 	bpf->rodata->entries_half = MAX_RELEASES / 2;
 	bpf_program__set_autoload(bpf->progs.on_timer, options->stacks != TRACE_STACKS_NONE);
+	bpf_program__set_autoload(bpf->progs.on_sched_switch,
+				  options->level != TRACE_WAITS || options->stacks == TRACE_STACKS_PYTHON);
 	if (options->stacks == TRACE_STACKS_NONE)
 		return;
 	bpf_map__set_max_entries(bpf->maps.releases, MAX_RELEASES);
@@ -165,7 +167,6 @@ static int load(struct capture *capture, const struct capture_options *options)
 	event_log__size(capture, (int)options->events);
 	bpf->rodata->waits_alone = options->level != TRACE_ALL;
 	bpf->rodata->scope = (uint32_t)options->scope;
-	bpf_program__set_autoload(bpf->progs.on_sched_switch, options->level != TRACE_WAITS);
 	err = giltrace_bpf__load(bpf);
 	if (err)
 		return err;
