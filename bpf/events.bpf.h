@@ -141,10 +141,10 @@ __attribute__((noinline)) int charge_look(__u32 slot, __u64 since, __u64 now, __
 }
 
 /*
- * The sleep of this slot that came to an end at `now` is charged to what the holder ran meanwhile: each look counts until
- * the next, and all of them together for the time before the first too. A waiter sleeps on when the lock changes hands,
- * so the looks at any holder count. `waits` go to the first; but where that is at another than the holder with whom the
- * wait began they stay with that one, if it is known, which is no semaphore's.
+ * The sleep of this slot that came to an end at `now` is charged to what the holder ran meanwhile: each look counts
+ * until the next, and all of them together for the time before the first too. A waiter sleeps on when the lock changes
+ * hands, so the looks at any holder count. `waits` go to the first; but where that is at another than the holder with
+ * whom the wait began they stay with that one, if it is known, which is no semaphore's.
  */
 __attribute__((noinline)) int charge_sleep(__u64 address, __u32 slot, __u64 now, __u32 waits)
 {
@@ -246,8 +246,8 @@ static __always_inline bool is_fresh(const struct hit *hit, __u32 holder)
 
 /*
  * At `blocked` the waiter has the lock's mutex, which the holder needs to let go: while the waiter looks, the holder
- * would go to sleep, and both lose many times what a look takes. So the first look of a wait is put off until the waiter
- * sleeps. (The later ones come after an interval each.)
+ * would go to sleep, and both lose many times what a look takes. So the first look of a wait is put off until the
+ * waiter sleeps. (The later ones come after an interval each.)
  */
 static __always_inline bool can_look_late(const struct pt_regs *ctx, const struct hit *hit)
 {

@@ -167,8 +167,7 @@ static __always_inline __u64 look_at_running_holder(void *ctx, struct lock *lock
 	clear_walk(walk, lock, true);
 	walk->stack.syscall = syscall;
 	if (python_stacks)
-		read_python(walk, number,
-			    holder_state(lock, address, unless_named(lock, bpf_get_current_pid_tgid())));
+		read_python(walk, number, holder_state(lock, address, unless_named(lock, bpf_get_current_pid_tgid())));
 	if (native_stacks && ctx)
 		read_native(walk, ctx);
 	stack = tell_stack(walk, tgid, lock->instance);

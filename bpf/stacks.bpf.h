@@ -297,8 +297,8 @@ static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct 
 }
 
 /*
- * The same for the holder, 0: the thread whose state the lock itself names. That is another when the holder let go since,
- * and in 2.7, where what tells who runs is set a little after the lock was taken.
+ * The same for the holder, 0: the thread whose state the lock itself names. That is another when the holder let go
+ * since, and in 2.7, where what tells who runs is set a little after the lock was taken.
  */
 static __always_inline __u64 holder_state(struct lock *lock, __u64 address, __u32 holder)
 {

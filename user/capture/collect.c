@@ -425,6 +425,16 @@ static void fill_quality(const struct capture *capture, struct trace *trace)
 	trace->quality.frames_gone = capture->harvested->quality.frames_gone;
 }
 
+/* What a hit cost on average, looks at stacks included. */
+static double cost_per_hit(const struct capture *capture, uint64_t hits)
+{
+	const uint64_t *counts = (const uint64_t *)capture->bpf->bss->walk_counts;
+
+	if (capture->price.hit_ns < 0 || !hits)
+		return capture->price.hit_ns;
+	return capture->price.hit_ns + (double)(counts[WAITER_LOOK_NS] + counts[RELEASE_LOOK_NS]) / (double)hits;
+}
+
 static void fill_lost_and_cost(const struct capture *capture, struct trace *trace)
 {
 	const uint64_t *lost = (const uint64_t *)capture->bpf->bss->lost;
@@ -437,7 +447,7 @@ static void fill_lost_and_cost(const struct capture *capture, struct trace *trac
 	trace->lost.processes += lost[LOST_PROCESSES] + discovery__failures(capture->discovery);
 	trace->lost.probes = lost[LOST_SENSELESS] + skipped_hits(capture);
 	trace->children = capture->bpf->bss->forked;
-	trace->probes.cost_ns_per_hit = capture->price.hit_ns;
+	trace->probes.cost_ns_per_hit = cost_per_hit(capture, trace->probes.hits);
 }
 
 static uint64_t locks_of_file(const struct capture *capture, const struct trace *trace, uint32_t file)
