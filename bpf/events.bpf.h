@@ -201,7 +201,7 @@ __attribute__((noinline)) int finish_wait(__u64 address, __u32 slot, __u64 now)
  */
 static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __u64 address, bool own, __u32 holder)
 {
-	__u64 began = bpf_ktime_get_ns(), stack = 0;
+	__u64 began = bpf_ktime_get_ns(), stack = 0, took;
 	struct thread *thread = hit->thread;
 	struct walk *walk;
 	__u32 number;
@@ -222,8 +222,11 @@ static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __
 		thread->waiter_stack = thread->seen_stack;
 	}
 	give_walk_back(number);
+	took = bpf_ktime_get_ns() - began;
 	count_walk(WAITER_LOOKS);
-	count_more(WAITER_LOOK_NS, bpf_ktime_get_ns() - began);
+	count_more(WAITER_LOOK_NS, took);
+	if (!ctx)
+		count_more(SCHEDULER_LOOK_NS, took);
 	return stack;
 }
 

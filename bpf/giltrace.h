@@ -271,6 +271,7 @@ enum walk_count {
 	WALKS_CUT,
 	WAITER_LOOKS,
 	WAITER_LOOK_NS,
+	SCHEDULER_LOOK_NS, /* its part of waiters that slept already */
 	RELEASE_LOOK_NS,
 	WALK_COUNTS
 };

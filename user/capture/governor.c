@@ -40,8 +40,8 @@
 /* What was paid so far. */
 struct meter {
 	uint64_t hits, wait_hits;
-	uint64_t look_ns; /* at stacks, a part of the probes' run time: those of waiters; */
-	uint64_t release_look_ns;
+	/* Of looks at stacks, by waiters and at releases; of the former, what is no part of the probes' run time. */
+	uint64_t look_ns, release_look_ns, scheduler_look_ns;
 	struct run_time run;
 };
 
@@ -78,6 +78,7 @@ static struct meter read_meter(const struct governor *governor)
 {
 	const struct giltrace_bpf *bpf = governor->capture->bpf;
 	struct meter meter = {.look_ns = bpf->bss->walk_counts[WAITER_LOOK_NS],
+			      .scheduler_look_ns = bpf->bss->walk_counts[SCHEDULER_LOOK_NS],
 			      .release_look_ns = bpf->bss->walk_counts[RELEASE_LOOK_NS],
 			      .run = run_time__read(bpf)};
 
@@ -103,7 +104,8 @@ static void reckon_price(struct governor *governor)
 	const struct price *price = &governor->capture->price;
 	struct meter now = read_meter(governor);
 	uint64_t runs = now.run.runs - governor->priced.run.runs;
-	double run_ns = (double)(now.run.ns - governor->priced.run.ns) - (double)looks_since(&now, &governor->priced);
+	double run_ns = (double)(now.run.ns - governor->priced.run.ns) - (double)looks_since(&now, &governor->priced) +
+			(double)(now.scheduler_look_ns - governor->priced.scheduler_look_ns);
 
 	if (runs < RUNS_FOR_PRICE)
 		return;
