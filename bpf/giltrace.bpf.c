@@ -319,30 +319,29 @@ static __always_inline void give_up_waiting(struct thread *thread, __u32 tgid)
 		leave_waiters(lock, thread, bpf_ktime_get_ns());
 }
 
-/*
- * Ends the dealings of a thread: they are told, kept until they have been read, and never found again. Global, so that
- * the verifier sees it once.
- */
-__attribute__((noinline)) int end_thread(__u32 tgid, __u32 tid)
+/* The thread that runs ends: its dealings with one lock are told. Returns the slot of the next, or NO_SLOT. */
+__attribute__((noinline)) __u32 end_dealings(__u32 tgid, __u32 slot)
+{
+	struct thread *thread = bpf_map_lookup_elem(&threads, &slot);
+
+	if (!thread)
+		return NO_SLOT;
+	give_up_waiting(thread, tgid);
+	bpf_get_current_comm(thread->name, sizeof(thread->name));
+	thread->ended_ns = bpf_ktime_get_ns();
+	tell(RECORD_THREAD_ENDED, tgid, slot, 0);
+	return thread->next - 1;
+}
+
+/* Ends all dealings of a thread: they are kept until they have been read, and never found again. */
+static __always_inline void end_thread(__u32 tgid, __u32 tid)
 {
 	__u32 *first = bpf_map_lookup_elem(&slots, &tid);
 	__u32 slot = first ? *first : NO_SLOT;
 
-	for (int i = 0; i < MAX_LOCKS_A_THREAD && slot != NO_SLOT; i++) {
-		struct thread *thread = bpf_map_lookup_elem(&threads, &slot);
-		__u32 next;
-
-		if (!thread)
-			break;
-		next = thread->next - 1;
-		give_up_waiting(thread, tgid);
-		bpf_get_current_comm(thread->name, sizeof(thread->name));
-		thread->ended_ns = bpf_ktime_get_ns();
-		tell(RECORD_THREAD_ENDED, tgid, slot, 0);
-		slot = next;
-	}
+	for (int i = 0; i < MAX_LOCKS_A_THREAD && slot != NO_SLOT; i++)
+		slot = end_dealings(tgid, slot);
 	bpf_map_delete_elem(&slots, &tid);
-	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -53,19 +53,27 @@ static __always_inline void remember_lock(struct traced_process *process, __u64 
 	}
 }
 
-/* Its locks are kept for the user side, out of the way of another process with the same number. */
+/*
+ * A lock of a process that ended is kept for the user side, out of the way of another process with the same number.
+ * Global, so that the verifier sees it once and not for each lock.
+ */
+__attribute__((noinline)) int keep_lock(__u64 address, __u32 tgid, __u32 instance)
+{
+	struct past_lock_key past = {.address = address, .tgid = tgid, .instance = instance};
+	struct lock *lock = lock_at(address, tgid);
+
+	if (!lock)
+		return 0;
+	if (bpf_map_update_elem(&past_locks, &past, lock, BPF_ANY))
+		lose(LOST_GILS);
+	remove_lock(lock, address, tgid);
+	return 0;
+}
+
 static __always_inline void end_process(__u32 tgid, struct traced_process *process, bool execed)
 {
-	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++) {
-		struct past_lock_key past = {.address = process->locks[i], .tgid = tgid, .instance = process->instance};
-		struct lock *lock = lock_at(past.address, tgid);
-
-		if (!lock)
-			continue;
-		if (bpf_map_update_elem(&past_locks, &past, lock, BPF_ANY))
-			lose(LOST_GILS);
-		remove_lock(lock, past.address, tgid);
-	}
+	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++)
+		keep_lock(process->locks[i], tgid, process->instance);
 	tell(RECORD_PROCESS_ENDED, tgid, process->instance, execed);
 	bpf_map_delete_elem(&processes, &tgid);
 }
