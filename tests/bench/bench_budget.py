@@ -32,10 +32,13 @@ def holds_of(report):
 
 
 def tracers_for(options, target):
-    case = competitors.Case(options.build, target)
-    levels = ["--probes=all", "--probes=waits"] + ["--probes=auto --budget=%g" % b for b in options.budget]
-    return [NoTracer(), case.empty_probes("blocked", "waited"),
-            *(Giltrace(case.giltrace, ["-p", str(target.pid)], *level.split()) for level in levels)]
+    tracers = [NoTracer(), competitors.Case(options.build, target).empty_probes("blocked", "waited")]
+    for build in [options.build, *options.beside]:
+        for level in options.level:
+            tracers.append(Giltrace(os.path.join(build, "bin/giltrace"), ["-p", str(target.pid)], *level.split()))
+            if build != options.build:
+                tracers[-1].name += " of " + build
+    return tracers
 
 
 def note(figures, turn, before, after):
@@ -89,7 +92,7 @@ def bench(options, name):
         if "overhead_pct" in figures:
             line += " %-18s %5.1f %8.2f%% %8.2f%%  %s" % (
                 spread(figures["cpu_pct"], 1), max(figures["memory_mib"]), statistics.median(figures["overhead_pct"]),
-                statistics.median(figures["coverage_pct"]), against(figures, results["giltrace --probes=all"]))
+                statistics.median(figures["coverage_pct"]), against(figures, results.get("giltrace --probes=all", {})))
         print(line, flush=True)
     return results
 
@@ -101,10 +104,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1, help="of a turn untraced; traced ones are twice as long")
     parser.add_argument("--budget", type=float, action="append", help="%% of one CPU; repeatable (0.5, 2, 10)")
+    parser.add_argument("--level", action="append", help="options of giltrace; repeatable (all, waits, each budget)")
+    parser.add_argument("--beside", metavar="BUILD", action="append", default=[], help="another build, in the same run")
     parser.add_argument("--workload", action="append", choices=WORKLOADS, help=workloads.HELP)
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-budget.json)")
     options = parser.parse_args()
-    options.budget = options.budget or [0.5, 2, 10]
+    options.level = options.level or ["--probes=all", "--probes=waits",
+                                      *("--probes=auto --budget=%g" % b for b in options.budget or [0.5, 2, 10])]
     warn_if_busy()
     results = {name: bench(options, name) for name in options.workload or USUAL}
     with open(options.out or os.path.join(options.build, "bench-budget.json"), "w", encoding="utf-8") as file:
