@@ -265,12 +265,11 @@ static __always_inline bool can_look_late(const struct pt_regs *ctx, const struc
 static __always_inline void look_late(struct pt_regs *ctx, const struct hit *hit, __u64 address)
 {
 	struct thread *thread = hit->thread;
-	bool same = find_holder(hit->lock, address, hit->tgid) == thread->attempt_holder;
+	__u32 holder = thread->attempt_holder;
 
 	thread->look_due = 0;
-	thread->attempt_stack = look(ctx, hit, address, true, same ? 0 : thread->attempt_holder);
-	thread->first_stack = thread->attempt_stack;
-	if (same && thread->attempt_stack)
+	thread->attempt_stack = thread->first_stack = look(ctx, hit, address, true, holder);
+	if (thread->attempt_stack && find_holder(hit->lock, address, hit->tgid) == holder)
 		hit->lock->holder_stack = thread->attempt_stack;
 }
 
@@ -299,7 +298,7 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	else if (is_fresh(hit, holder))
 		stack = thread->attempt_stack;
 	else if (can_look_late(ctx, hit))
-		thread->look_due = 1;
+		put_look_off(thread);
 	else
 		stack = look(ctx, hit, address, !thread->waiting_since && !looked, unless_named(hit->lock, holder));
 	on_blocked(hit->lock, thread, hit->now, holder, stack, weight);

@@ -184,16 +184,16 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 enum dealings { DEALINGS_WITH_LOCK, DEALINGS_WAITING, DEALINGS_TAKING, DEALINGS_BUSY, DEALINGS_ANY };
 
 /*
- * A thread's dealings with one lock, or those in which it waits, takes, or is busy (takes or holds) now, or the last
- * that it began. NULL and NO_SLOT when there are none.
+ * The slot of a thread's dealings with one lock, or of those in which it waits, takes, or is busy (takes or holds) now,
+ * or of the last that it began; NO_SLOT: there are none. Global, so that the verifier sees it once.
  */
-static __always_inline struct thread *find_dealings(__u32 tid, enum dealings which, __u64 address, __u32 *slot)
+__attribute__((noinline)) __u32 find_slot(__u32 tid, __u32 which, __u64 address)
 {
 	__u32 *first = bpf_map_lookup_elem(&slots, &tid);
+	__u32 slot = first ? *first : NO_SLOT;
 
-	*slot = first ? *first : NO_SLOT;
-	for (int i = 0; i < MAX_LOCKS_A_THREAD && *slot != NO_SLOT; i++) {
-		struct thread *thread = bpf_map_lookup_elem(&threads, slot);
+	for (int i = 0; i < MAX_LOCKS_A_THREAD && slot != NO_SLOT; i++) {
+		struct thread *thread = bpf_map_lookup_elem(&threads, &slot);
 
 		if (!thread)
 			break;
@@ -202,19 +202,25 @@ static __always_inline struct thread *find_dealings(__u32 tid, enum dealings whi
 		    : which == DEALINGS_TAKING  ? thread->taking
 		    : which == DEALINGS_BUSY    ? thread->holding || thread->taking || thread->look_due
 						: true)
-			return thread;
-		*slot = thread->next - 1; /* 0 - 1 is NO_SLOT */
+			return slot;
+		slot = thread->next - 1; /* 0 - 1 is NO_SLOT */
 	}
-	*slot = NO_SLOT;
-	return NULL;
+	return NO_SLOT;
+}
+
+/* The dealings in that slot. */
+static __always_inline struct thread *find_dealings(__u32 tid, enum dealings which, __u64 address, __u32 *slot)
+{
+	*slot = find_slot(tid, which, address);
+	return bpf_map_lookup_elem(&threads, slot);
 }
 
 /* The slot of the thread that runs and this lock, made if there is none. */
 static __attribute__((noinline)) __u32 look_up_slot(__u64 address, __u32 tgid, __u32 tid)
 {
-	__u32 slot;
+	__u32 slot = find_slot(tid, DEALINGS_WITH_LOCK, address);
 
-	return find_dealings(tid, DEALINGS_WITH_LOCK, address, &slot) ? slot : new_slot(address, tgid, tid);
+	return slot != NO_SLOT ? slot : new_slot(address, tgid, tid);
 }
 
 /* The thread that runs, in its dealings with this lock; `*slot` is its slot. */
@@ -277,25 +283,16 @@ static __always_inline __u32 find_next_holder(const struct lock *lock)
 }
 
 /*
- * Who holds the lock: whom we saw take it, or else the thread whose state the lock itself names. 0: unknown. The thread
- * state keeps the pthread_t, which is the thread pointer; a thread that was started before its pointer could be
- * noticed is the main thread.
+ * Whose thread state it is, in the process of the thread that runs; 0: unknown. The state keeps the pthread_t, which is
+ * the thread pointer; a thread that was started before its pointer could be noticed is the main thread.
  */
-static __always_inline __u32 find_holder(const struct lock *lock, __u64 address, __u32 tgid)
+static __always_inline __u32 owner_of_state(const struct lock *lock, __u64 thread_state, __u32 tgid)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct thread_pointer key = {.tgid = tgid};
-	__u64 thread_state = 0;
 	__u32 *tid;
 
-	if (seen_holder(lock, window_of(lock)))
-		return lock->holder;
-	if (lock->layout.lock_variable && lock->last_tid)
-		return find_next_holder(lock);
-	if (lock->layout.last_holder == UNKNOWN_OFFSET || lock->layout.thread_id == UNKNOWN_OFFSET)
-		return 0;
-	if (bpf_probe_read_user(&thread_state, sizeof(thread_state), (void *)(address + lock->layout.last_holder)) ||
-	    !thread_state ||
+	if (lock->layout.thread_id == UNKNOWN_OFFSET || !thread_state ||
 	    bpf_probe_read_user(&key.pointer, sizeof(key.pointer), (void *)(thread_state + lock->layout.thread_id)) ||
 	    !key.pointer)
 		return 0;
@@ -303,6 +300,21 @@ static __always_inline __u32 find_holder(const struct lock *lock, __u64 address,
 	if (tid)
 		return *tid;
 	return BPF_CORE_READ(task, group_leader, thread.fsbase) == key.pointer ? tgid : 0;
+}
+
+/* Who holds the lock: whom we saw take it, or else the thread whose state the lock itself names. 0: unknown. */
+static __always_inline __u32 find_holder(const struct lock *lock, __u64 address, __u32 tgid)
+{
+	__u64 thread_state = 0;
+
+	if (seen_holder(lock, window_of(lock)))
+		return lock->holder;
+	if (lock->layout.lock_variable && lock->last_tid)
+		return find_next_holder(lock);
+	if (lock->layout.last_holder == UNKNOWN_OFFSET ||
+	    bpf_probe_read_user(&thread_state, sizeof(thread_state), (void *)(address + lock->layout.last_holder)))
+		return 0;
+	return owner_of_state(lock, thread_state, tgid);
 }
 
 #endif

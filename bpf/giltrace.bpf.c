@@ -117,7 +117,8 @@ static __always_inline void slept(struct thread *thread, __u32 slot, __u32 tgid)
 	if (!hit.lock)
 		return;
 	if (thread->look_due) {
-		look_late(NULL, &hit, thread->lock);
+		if (wanted_since(hit.lock, thread, hit.now))
+			look_late(NULL, &hit, thread->lock);
 		return;
 	}
 	on_woken(thread); /* from the sleep before, if there was one */
@@ -167,7 +168,8 @@ static __always_inline __u64 look_at_running_holder(void *ctx, struct lock *lock
 	clear_walk(walk, lock, true);
 	walk->stack.syscall = syscall;
 	if (python_stacks)
-		read_python(walk, number, holder_state(lock, address, unless_named(lock, bpf_get_current_pid_tgid())));
+		read_python(walk, number,
+			    holder_state(lock, address, tgid, unless_named(lock, bpf_get_current_pid_tgid())));
 	if (native_stacks && ctx)
 		read_native(walk, ctx);
 	stack = tell_stack(walk, tgid, lock->instance);

@@ -3,8 +3,8 @@
  * What the kernel side and the user side share: plain types, no pointers. Times are CLOCK_MONOTONIC ns.
  *
  * Who writes what, so that nothing needs to be atomic: a `struct lock` is only written at probe sites where the runtime
- * holds the lock's own mutex; a `struct thread` only by the thread itself, or by the scheduler while it switches that
- * very thread.
+ * holds the lock's own mutex (but for hints, as the looks at its holder); a `struct thread` only by the thread itself,
+ * or by the scheduler while it switches that very thread.
  */
 #ifndef GILTRACE_H
 #define GILTRACE_H
@@ -52,7 +52,7 @@ struct thread {
 	__u64 attempt_since;    /* when the sleep going on began */
 	__u64 attempt_switches; /* the lock's `switches` then */
 	__u64 attempt_wall;     /* the lock's `wall_ns` then */
-	__u64 attempt_stack;    /* the holder's then */
+	__u64 attempt_stack;    /* the holder's then, or when the thread fell asleep */
 	__u32 attempt_holder;   /* who held the lock then; 0: unknown */
 	__u8 off_cpu_blocked;   /* asleep, not preempted */
 	__u8 pad2[3];

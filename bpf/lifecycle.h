@@ -221,6 +221,13 @@ HISTOGRAM_INLINE void on_wait_at_start(struct thread *thread, __u64 start)
 	thread->charged_ns = 0;
 }
 
+/* The stacks of a wait that begins are looked at later; unknown until then. */
+HISTOGRAM_INLINE void put_look_off(struct thread *thread)
+{
+	thread->look_due = 1;
+	thread->waiter_stack = thread->call_site = 0;
+}
+
 /*
  * The waiting thread has the lock: closes its wait; `thread->sleep` is to be charged. True when it was one that counts
  * (begun and ended within the trace), for the pair's number of waits.
@@ -247,6 +254,7 @@ HISTOGRAM_INLINE bool end_wait(struct lock *lock, struct thread *thread, __u64 n
 	}
 	leave_waiters(lock, thread, now);
 	thread->waiting_since = 0;
+	thread->look_due = 0;
 	return counts;
 }
 

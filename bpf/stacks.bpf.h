@@ -300,21 +300,21 @@ static __always_inline __u64 own_state(struct lock *lock, __u64 address, struct 
  * The same for the holder, 0: the thread whose state the lock itself names. That is another when the holder let go
  * since, and in 2.7, where what tells who runs is set a little after the lock was taken.
  */
-static __always_inline __u64 holder_state(struct lock *lock, __u64 address, __u32 holder)
+static __always_inline __u64 holder_state(struct lock *lock, __u64 address, __u32 tgid, __u32 holder)
 {
 	__u64 state = last_holder_state(lock, address);
+	bool named = !lock->layout.lock_variable;
 	struct thread *thread;
-	__u32 *slot;
+	__u32 slot;
 
-	if (!holder)
+	if (!holder || (named && owner_of_state(lock, state, tgid) == holder))
 		return state;
-	slot = bpf_map_lookup_elem(&slots, &holder);
-	thread = slot ? bpf_map_lookup_elem(&threads, slot) : NULL;
-	if (!thread || thread->lock != address)
-		return lock->layout.lock_variable ? state : 0;
-	if (thread->thread_state)
+	thread = find_dealings(holder, DEALINGS_WITH_LOCK, address, &slot);
+	if (!thread)
+		return named ? 0 : state;
+	if (thread->thread_state && (!named || is_state_of(lock, thread->thread_state, thread->pointer)))
 		return thread->thread_state;
-	return is_state_of(lock, state, thread->pointer) ? state : state_in_list(lock, thread->pointer);
+	return !named && is_state_of(lock, state, thread->pointer) ? state : state_in_list(lock, thread->pointer);
 }
 
 /*
@@ -360,8 +360,9 @@ __attribute__((noinline)) __u64 look_at_holder(__u64 address, __u32 slot, __u32 
 	if (!walk || !find_both(address, slot, &lock, &thread))
 		return 0;
 	clear_walk(walk, lock, false);
-	read_python(walk, number, holder_state(lock, address, holder));
-	if (walk->stack.python_count || walk->stack.no_python)
+	read_python(walk, number, holder_state(lock, address, thread->tgid, holder));
+	if ((walk->stack.python_count || walk->stack.no_python) &&
+	    (!holder || find_holder(lock, address, thread->tgid) == holder))
 		walk->stack.syscall = asleep_syscall(lock);
 	return tell_stack(walk, thread->tgid, lock->instance);
 }

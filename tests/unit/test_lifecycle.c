@@ -465,6 +465,27 @@ static void test_windows(void **state)
 	assert_int_equal(s->a.acquisitions, 49);
 }
 
+/* A look that was put off is of its own wait only, however that ends. */
+static void test_look_put_off(void **state)
+{
+	struct scene *s = *state;
+
+	s->b.waiter_stack = s->b.call_site = 77; /* of the wait before */
+	put_look_off(&s->b);
+	on_blocked(&s->lock, &s->b, 2000, 11, 0, 1);
+	assert_int_equal(s->b.waiter_stack, 0);
+	assert_int_equal(s->b.call_site, 0);
+	end_wait(&s->lock, &s->b, 2500, 1);
+	assert_int_equal(s->b.look_due, 0);
+	put_look_off(&s->b);
+	on_blocked(&s->lock, &s->b, 3000, 11, 0, 1);
+	forget_wait(&s->lock, &s->b, 3500);
+	assert_int_equal(s->b.look_due, 0);
+	assert_int_equal(s->b.waiting_since, 0);
+	assert_int_equal(s->lock.waiters, 0);
+	assert_int_equal(s->b.contended, 1);
+}
+
 int main(void)
 {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -485,9 +506,9 @@ int main(void)
 		SCENE(test_looks),
 		SCENE(test_parts_of_a_sleep),
 		SCENE(test_holder_unknown),
-
 		SCENE(test_holder_asleep),
 		SCENE(test_windows),
+		SCENE(test_look_put_off),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);
