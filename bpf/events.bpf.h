@@ -181,12 +181,16 @@ __attribute__((noinline)) int finish_wait(__u64 address, __u32 slot, __u64 now)
 	struct thread *thread;
 	bool counts, is_first;
 	struct lock *lock;
+	__u64 since;
 
 	if (!find_both(address, slot, &lock, &thread))
 		return 0;
 	find_releaser(lock, thread);
+	since = thread->waiting_since;
 	is_first = thread->attempt_holder == thread->first_holder && thread->attempt_stack == thread->first_stack;
 	counts = end_wait(lock, thread, now, window_of(lock));
+	if (counts && wait_windows && !lock->always)
+		count_on_cpu(CPU_WAITED_NS, now - since);
 	is_first = is_first && thread->sleep.charged;
 	charge_sleep(address, slot, now, counts && is_first);
 	if (counts && !is_first)

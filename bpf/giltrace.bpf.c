@@ -5,7 +5,8 @@
  */
 #include "events.bpf.h"
 
-#define TASK_RUNNING 0
+#define TASK_RUNNING       0
+#define TASK_INTERRUPTIBLE 1 /* as who waits for a futex sleeps; not who waits for memory or a page */
 
 /*
  * The probes. Where the kernel gives each site a cookie, one program serves all sites. Kernels before 5.15 have none:
@@ -14,12 +15,12 @@
 static __always_inline void dispatch(struct pt_regs *ctx, __u64 cookie)
 {
 	__u64 address = PT_REGS_PARM1(ctx) - cookie_distance(cookie);
-	__u32 event = cookie_event(cookie), cpu = bpf_get_smp_processor_id() & (HIT_CPUS - 1);
+	__u32 event = cookie_event(cookie);
 	struct hit hit;
 
-	cpu_hits[cpu][0]++;
+	count_on_cpu(CPU_HITS, 1);
 	if (event == PROBE_WAITED || event == PROBE_BLOCKED)
-		cpu_hits[cpu][1]++;
+		count_on_cpu(CPU_WAIT_HITS, 1);
 	if (event == PROBE_WAITED) {
 		waited(ctx);
 		return;
@@ -231,13 +232,13 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	if (!is_watching())
 		return 0;
 	if (is_traced(prev)) {
-		bool asleep = !preempt && state_of(prev) != TASK_RUNNING;
+		__u32 state = preempt ? TASK_RUNNING : state_of(prev);
 
 		thread = find_dealings(prev->pid, DEALINGS_BUSY, 0, &slot);
-		if (thread && (thread->taking || thread->look_due) && asleep)
+		if (thread && (thread->taking || thread->look_due) && (state & TASK_INTERRUPTIBLE))
 			slept(thread, slot, prev->tgid);
 		else if (thread)
-			left_cpu(thread, prev, asleep);
+			left_cpu(thread, prev, state != TASK_RUNNING);
 	}
 	if (is_traced(next)) {
 		thread = find_dealings(next->pid, DEALINGS_BUSY, 0, &slot);

@@ -153,7 +153,7 @@ enum scope { SCOPE_GIVEN, SCOPE_CHILDREN, SCOPE_ALL };
 #define MAX_PLANS        64
 #define LOCK_CACHE       256 /* see bpf/locks.bpf.h; a power of two */
 #define NO_LOCK          ((__u32)-1)
-#define HIT_CPUS         128 /* CPUs with a higher number share */
+#define COUNTED_CPUS     128 /* CPUs with a higher number share */
 #define LOCKS_OF_PROCESS 8
 
 /* One file that is probed. Its layout's absolute addresses are those in the file. */
@@ -261,6 +261,14 @@ enum lost {
 	LOST_PROCESSES, /* no room for a process */
 	LOST_STACKS,    /* no room for a stack, or for what is charged to one */
 	LOST_KINDS,
+};
+
+/* What is counted by CPU. */
+enum cpu_count {
+	CPU_HITS,
+	CPU_WAIT_HITS,
+	CPU_WAITED_NS, /* of counted waits that windows were for */
+	CPU_COUNTS = 8 /* a cache line */
 };
 
 /* What became of the attempts to read a stack: struct trace_stack_quality has the words. */

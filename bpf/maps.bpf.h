@@ -28,8 +28,8 @@ volatile __u32 wait_window;
 /* Between windows, where waits are seen in those only: what the scheduler does tells nothing then. */
 volatile bool between_windows;
 volatile bool any_always; /* a lock was met that windows are not for */
-/* Hits so far, by CPU; each has its own cache line: all, and those of waits. One may be lost to preemption. */
-volatile __u64 cpu_hits[HIT_CPUS][8];
+/* So far; each CPU has its own cache line. What comes while one is written may be lost. */
+volatile __u64 cpu_counts[COUNTED_CPUS][CPU_COUNTS];
 /* Where the locks that were met last are in `locks`: what is there tells whether it is the one. */
 volatile __u32 lock_cache[LOCK_CACHE];
 /* Until the trace begins, and after it ended, hits are ignored. */
@@ -166,6 +166,11 @@ struct {
 static __always_inline void lose(enum lost kind)
 {
 	__sync_fetch_and_add(&lost[kind], 1);
+}
+
+static __always_inline void count_on_cpu(enum cpu_count count, __u64 more)
+{
+	cpu_counts[bpf_get_smp_processor_id() & (COUNTED_CPUS - 1)][count] += more;
 }
 
 /* `subject` and `detail` are the record's two unions. */

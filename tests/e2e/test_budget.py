@@ -27,7 +27,7 @@ WRITE = ("import os, sys, threading, time\n"
 ASK = ("import sys, threading, time\n"  # threads that wake up each 20 us to ask for the lock
        "sys.setswitchinterval(2e-5)\n"
        "def compute():\n"
-       "    end = time.time() + 4\n"
+       "    end = time.time() + 6\n"
        "    while time.time() < end:\n"
        "        for _ in range(1000): pass\n"
        "threads = [threading.Thread(target=compute) for _ in range(8)]\n"
@@ -104,20 +104,23 @@ class Budget(TraceTest):
             self.assertLessEqual(of_auto[name], (most + error) * of_all[name], name)
 
     def test_dear_waits_are_sampled(self):
-        """Where waits alone cost more than the budget they are seen in windows; what these stand for is what is there. The
-        error is that of the probes' hits; a wait of many failed attempts is in a window or not, so allow more."""
+        """Where waits alone cost more than the budget they are seen in windows; what these stand for is what is there, within
+        the error that the report states. But the windows see a program that all probes slow down: there are fewer waits in
+        them (three in five: `--probes=waits` alone, and beside `--probes=all`)."""
         target = self.start_target(pythons.system(), "-c", ASK)
-        options = ("--quiet", "-p", target.pid, "-d", 3)
-        tracers = [self.start_tracer(*options, *more) for more in (["--probes=waits"], ["--probes=auto", "--budget=2"])]
+        options = ("--quiet", "-p", target.pid, "-d", 5)
+        tracers = [self.start_tracer(*options, *more) for more in (["--probes=waits"], ["--probes=auto", "--budget=5"])]
         exact, report = (tracer.finish().report for tracer in tracers)
         target.process.wait()
         self.assertEqual(exact["probes"]["waits_coverage_pct"], 100)
         self.assertLess(report["probes"]["waits_coverage_pct"], 95)
         of_auto, of_all = self.only_gil(report), self.only_gil(exact)
-        error = 0.25 + 2 * report["probes"]["waits_error_pct"] / 100
-        print(self.id(), [(g["contended"], g["failed"], g["waited_ns"]) for g in (of_auto, of_all)], "error %.2g" % error)
-        for name in ("contended", "failed", "waited_ns"):
-            self.assertAlmostEqual(of_auto[name], of_all[name], delta=error * of_all[name], msg=name)
+        error = report["probes"]["waits_error_pct"] / 100
+        shares = {name: of_auto[name] / of_all[name] for name in ("contended", "failed", "waited_ns")}
+        print(self.id(), {name: "%.2f" % share for name, share in shares.items()}, "error %.2f" % error)
+        for name, share in shares.items():
+            self.assertGreater(share, 0.6 / (1 + 2 * error), name)
+            self.assertLess(share, 1 + 2 * error, name)
         self.assertEqual(of_auto["wait"]["count"], of_auto["contended"])
         waited = of_auto["waited_ns"] + of_auto["open"]["waited_ns"]
         self.assertAlmostEqual(sum(b["wait_ns"] for b in report["blame"]), waited, delta=0.05 * waited)

@@ -17,6 +17,7 @@
 #include "user/capture/files.h"
 #include "user/capture/locks.h"
 #include "user/capture/run_time.h"
+#include "user/trace/estimate.h"
 
 #define TICK_NS          10000000 /* how often the cost is looked at while the probes stay; */
 #define CALM_TICK_NS     40000000 /* as long as that is less than CALM of the budget */
@@ -39,7 +40,7 @@
 
 /* What was paid so far. */
 struct meter {
-	uint64_t hits, wait_hits;
+	uint64_t hits, wait_hits, waited_ns; /* waited_ns: of waits seen in windows */
 	/* Of looks at stacks, by waiters and at releases; of the former, what is no part of the probes' run time. */
 	uint64_t look_ns, release_look_ns, scheduler_look_ns;
 	struct run_time run;
@@ -71,7 +72,7 @@ struct governor {
 	bool wait_windows;            /* waits are probed in windows only, too */
 	unsigned int cheap_waits;     /* windows in a row in which waits cost little */
 	struct governor_figures figures;
-	struct spread acquisitions, waits;
+	struct spread acquisitions, waits, waited;
 };
 
 static struct meter read_meter(const struct governor *governor)
@@ -82,9 +83,10 @@ static struct meter read_meter(const struct governor *governor)
 			      .release_look_ns = bpf->bss->walk_counts[RELEASE_LOOK_NS],
 			      .run = run_time__read(bpf)};
 
-	for (int cpu = 0; cpu < HIT_CPUS; cpu++) {
-		meter.hits += bpf->bss->cpu_hits[cpu][0];
-		meter.wait_hits += bpf->bss->cpu_hits[cpu][1];
+	for (int cpu = 0; cpu < COUNTED_CPUS; cpu++) {
+		meter.hits += bpf->bss->cpu_counts[cpu][CPU_HITS];
+		meter.wait_hits += bpf->bss->cpu_counts[cpu][CPU_WAIT_HITS];
+		meter.waited_ns += bpf->bss->cpu_counts[cpu][CPU_WAITED_NS];
 	}
 	return meter;
 }
@@ -249,11 +251,15 @@ static void note_rate(struct spread *spread, double a_ns, double round_ns)
 	spread->squares_sum += round_ns * round_ns;
 }
 
+/* The freedom is that of von Neumann's mean square of successive differences, were they normal. */
 static double error_of(const struct spread *spread)
 {
+	double steps = (double)spread->count - 1;
+
 	if (spread->count < 2 || spread->rates_sum <= 0)
 		return -1;
-	return 1.96 * sqrt(spread->squares_sum * spread->differences_sum / (double)(spread->count - 1)) /
+	return estimate__student(2 * steps * steps / (3 * steps - 1)) *
+	       sqrt(spread->squares_sum * spread->differences_sum / steps) /
 	       spread->rates_sum;
 }
 
@@ -330,20 +336,19 @@ static void keep_waits(struct governor *governor)
 	governor->figures.waits_absent_ns += now - governor->closed_ns;
 }
 
-/* What was seen in a window, from `before` at its start. */
-static void note_window(struct governor *governor, const struct meter *before, uint64_t start_ns, uint64_t end_ns)
+/* What was seen in a window, from `before` at its start. It stands for `round_ns`. */
+static void note_window(struct governor *governor, const struct meter *before, double length, double round_ns)
 {
 	struct meter now = read_meter(governor);
-	double length = (double)(end_ns - start_ns), round = (double)(end_ns - governor->closed_ns);
 	uint64_t wait_hits = now.wait_hits - before->wait_hits;
 
 	governor->figures.windows++;
-	governor->figures.probed_ns += end_ns - start_ns;
-	note_rate(&governor->acquisitions, (double)(now.hits - before->hits - wait_hits) / length, round);
+	governor->figures.probed_ns += (uint64_t)length;
+	note_rate(&governor->acquisitions, (double)(now.hits - before->hits - wait_hits) / length, round_ns);
 	if (!governor->wait_windows)
 		return;
-	governor->figures.waits_absent_ns += start_ns - governor->closed_ns;
-	note_rate(&governor->waits, (double)wait_hits / length, round);
+	governor->figures.waits_absent_ns += (uint64_t)(round_ns - length);
+	note_rate(&governor->waits, (double)wait_hits / length, round_ns);
 	governor->wait_rate = paid_for_waits(governor, before) / length;
 	governor->cheap_waits = governor->wait_rate < CHEAP_WAITS * governor->budget ? governor->cheap_waits + 1 : 0;
 }
@@ -370,7 +375,7 @@ static void choose_round(struct governor *governor, uint64_t switching_ns)
 /* Opens a window at a random moment, for as long as its weight says, and closes it. False: the governor is to stop. */
 static bool open_window(struct governor *governor)
 {
-	double weight = choose_weight(governor), length = fmax(LEAST_NS, governor->round_ns / weight);
+	double weight = choose_weight(governor), length = fmax(LEAST_NS, governor->round_ns / weight), round;
 	uint64_t gap = (uint64_t)((0.5 + random_share()) * length * (weight - 1)), asked = capture__now();
 	uint64_t opens = governor->closed_ns + (gap > governor->attach_ns ? gap - governor->attach_ns : 0);
 	struct meter closed = read_meter(governor), before;
@@ -397,12 +402,16 @@ static bool open_window(struct governor *governor)
 		governor->closed_ns = end;
 		return false;
 	}
-	note_window(governor, &before, start, end);
+	round = (double)(end - governor->closed_ns);
+	length = (double)(end - start);
+	note_window(governor, &before, length, round);
 	if (!close_window(governor, end))
 		return false;
+	if (governor->wait_windows) /* now that those which began in it have ended */
+		note_rate(&governor->waited, (double)(read_meter(governor).waited_ns - before.waited_ns) / length, round);
 	choose_round(governor, capture__cpu_time() - run);
 	reckon_price(governor);
-	governor->rate = (governor->rate + paid_since(governor, &closed) / (double)(end - start)) / 2;
+	governor->rate = (governor->rate + paid_since(governor, &closed) / length) / 2;
 	if (governor->wait_windows && governor->cheap_waits >= CHEAP_WINDOWS)
 		keep_waits(governor);
 	return true;
@@ -492,7 +501,7 @@ void governor__figures(struct governor *governor, struct governor_figures *out)
 	pthread_mutex_lock(&governor->mutex);
 	*out = governor->figures;
 	out->acquisitions_error = error_of(&governor->acquisitions);
-	out->waits_error = error_of(&governor->waits);
+	out->waits_error = fmax(error_of(&governor->waits), error_of(&governor->waited));
 	out->paid_ns = paid_in_all(governor);
 	pthread_mutex_unlock(&governor->mutex);
 }

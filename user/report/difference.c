@@ -73,7 +73,7 @@ static void fill_acquisitions(const struct difference_side *side, struct differe
 		sum->error = sum->value * trace->probes.acquisitions_error_pct / 100 / 1.96;
 }
 
-/* What of the number of waits is an estimate. */
+/* Of the number of waits, and of the time waited. */
 static double waits_error(const struct trace *trace, double value)
 {
 	return value * trace->probes.waits_error_pct / 100 / 1.96;

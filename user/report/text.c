@@ -393,8 +393,8 @@ static void print_sampling(const struct trace *trace, FILE *out)
 		probes->windows == 1 ? "" : "s", format_percent(error, probes->acquisitions_error_pct / 100));
 	if (probes->waits_coverage_pct < 100)
 		fprintf(out,
-			"Waits were probed %s %% of the time: their number (+-%s %%), failures and blame\n"
-			"are estimates too.\n",
+			"Waits were probed %s %% of the time: their number and time (+-%s %%), failures\n"
+			"and blame are estimates too.\n",
 			format_percent(covered, probes->waits_coverage_pct / 100),
 			format_percent(error, probes->waits_error_pct / 100));
 	else

@@ -202,7 +202,7 @@ struct trace_probes {
 	uint64_t windows_cut;          /* and of those, which were closed before all of their holds had ended */
 	double acquisitions_error_pct; /* of their number: half the width of the 95 % interval; 0: exact */
 	double waits_coverage_pct;     /* share of the window in which waits were probed */
-	double waits_error_pct;        /* of their number, likewise */
+	double waits_error_pct;        /* of their number or of the time waited, whichever is greater, likewise */
 };
 
 /* What the trace missed, by what ran short. */
