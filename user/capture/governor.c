@@ -259,8 +259,7 @@ static double error_of(const struct spread *spread)
 	if (spread->count < 2 || spread->rates_sum <= 0)
 		return -1;
 	return estimate__student(2 * steps * steps / (3 * steps - 1)) *
-	       sqrt(spread->squares_sum * spread->differences_sum / steps) /
-	       spread->rates_sum;
+	       sqrt(spread->squares_sum * spread->differences_sum / steps) / spread->rates_sum;
 }
 
 /* What a window must stand for so that all of them together stay within the budget, what was spent included. */
@@ -408,7 +407,8 @@ static bool open_window(struct governor *governor)
 	if (!close_window(governor, end))
 		return false;
 	if (governor->wait_windows) /* now that those which began in it have ended */
-		note_rate(&governor->waited, (double)(read_meter(governor).waited_ns - before.waited_ns) / length, round);
+		note_rate(&governor->waited, (double)(read_meter(governor).waited_ns - before.waited_ns) / length,
+			  round);
 	choose_round(governor, capture__cpu_time() - run);
 	reckon_price(governor);
 	governor->rate = (governor->rate + paid_since(governor, &closed) / length) / 2;

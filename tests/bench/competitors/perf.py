@@ -21,10 +21,10 @@ def add_events(name, case):
     case.undo.callback(delete_events)
     for event in EVENTS:
         for number, offset in enumerate(case.offsets(event)):
-            done = subprocess.run(["perf", "probe", "-q", "-x", case.file, "--add",
+            done = subprocess.run(["perf", "probe", "-x", case.file, "--add",
                                    "%s:%s%d=%s" % (GROUP, event, number, offset)], capture_output=True, text=True)
             if done.returncode:
-                raise LeftOut(name, "perf probe: " + done.stderr.strip().split("\n")[-1])
+                raise LeftOut(name, "perf probe: " + (done.stderr.strip() or "status %d" % done.returncode).split("\n")[-1])
 
 
 def delete_events():
