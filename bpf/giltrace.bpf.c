@@ -5,8 +5,7 @@
  */
 #include "events.bpf.h"
 
-#define TASK_RUNNING       0
-#define TASK_INTERRUPTIBLE 1 /* as who waits for a futex sleeps; not who waits for memory or a page */
+#define TASK_RUNNING 0
 
 /*
  * The probes. Where the kernel gives each site a cookie, one program serves all sites. Kernels before 5.15 have none:
@@ -107,8 +106,8 @@ static __always_inline bool is_traced(struct task_struct *task)
 }
 
 /*
- * A waiter sleeps: within sem_wait() for nothing but the semaphore; one whose look was put off, for the lock, unless it
- * has to wait for something else before.
+ * A waiter sleeps for a futex: within sem_wait() for no other than the semaphore; one whose look was put off, for the
+ * lock, unless it has to wait for another before.
  */
 static __always_inline void slept(struct thread *thread, __u32 slot, __u32 tgid)
 {
@@ -232,13 +231,13 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 	if (!is_watching())
 		return 0;
 	if (is_traced(prev)) {
-		__u32 state = preempt ? TASK_RUNNING : state_of(prev);
+		bool asleep = !preempt && state_of(prev) != TASK_RUNNING;
 
 		thread = find_dealings(prev->pid, DEALINGS_BUSY, 0, &slot);
-		if (thread && (thread->taking || thread->look_due) && (state & TASK_INTERRUPTIBLE))
+		if (thread && (thread->taking || thread->look_due) && asleep && syscall_of(prev) == FUTEX)
 			slept(thread, slot, prev->tgid);
 		else if (thread)
-			left_cpu(thread, prev, state != TASK_RUNNING);
+			left_cpu(thread, prev, asleep);
 	}
 	if (is_traced(next)) {
 		thread = find_dealings(next->pid, DEALINGS_BUSY, 0, &slot);
