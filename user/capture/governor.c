@@ -335,7 +335,7 @@ static void keep_waits(struct governor *governor)
 	governor->figures.waits_absent_ns += now - governor->closed_ns;
 }
 
-/* What was seen in a window, from `before` at its start. It stands for `round_ns`. */
+/* What was seen in a window of this length, in ns, from `before` at its start. It stands for `round_ns`. */
 static void note_window(struct governor *governor, const struct meter *before, double length, double round_ns)
 {
 	struct meter now = read_meter(governor);
@@ -374,8 +374,8 @@ static void choose_round(struct governor *governor, uint64_t switching_ns)
 /* Opens a window at a random moment, for as long as its weight says, and closes it. False: the governor is to stop. */
 static bool open_window(struct governor *governor)
 {
-	double weight = choose_weight(governor), length = fmax(LEAST_NS, governor->round_ns / weight), round;
-	uint64_t gap = (uint64_t)((0.5 + random_share()) * length * (weight - 1)), asked = capture__now();
+	double weight = choose_weight(governor), planned = fmax(LEAST_NS, governor->round_ns / weight), length, round;
+	uint64_t gap = (uint64_t)((0.5 + random_share()) * planned * (weight - 1)), asked = capture__now();
 	uint64_t opens = governor->closed_ns + (gap > governor->attach_ns ? gap - governor->attach_ns : 0);
 	struct meter closed = read_meter(governor), before;
 	uint64_t run = capture__cpu_time(), start, end;
@@ -401,8 +401,8 @@ static bool open_window(struct governor *governor)
 		governor->closed_ns = end;
 		return false;
 	}
-	round = (double)(end - governor->closed_ns);
 	length = (double)(end - start);
+	round = (double)(end - governor->closed_ns);
 	note_window(governor, &before, length, round);
 	if (!close_window(governor, end))
 		return false;
