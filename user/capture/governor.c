@@ -262,12 +262,16 @@ static double error_of(const struct spread *spread)
 	       sqrt(spread->squares_sum * spread->differences_sum / steps) / spread->rates_sum;
 }
 
-/* What a window must stand for so that all of them together stay within the budget, what was spent included. */
+/*
+ * What a window must stand for so that all of them together stay within the budget, what was spent included. Who loses
+ * 10 % of a CPU is 11 % slower: aimed at is the share that makes a program of one busy CPU slower by the budget.
+ */
 static double choose_weight(const struct governor *governor)
 {
-	double elapsed = (double)(capture__now() - governor->began_ns);
-	double debt = paid_in_all(governor) / (governor->budget * elapsed);
-	double weight = ceil(governor->rate / governor->budget * (debt > 1 ? fmin(debt, 4) : 1));
+	double elapsed = (double)(capture__now() - governor->began_ns),
+	       share = governor->budget / (1 + governor->budget);
+	double debt = paid_in_all(governor) / (share * elapsed);
+	double weight = ceil(governor->rate / share * (debt > 1 ? fmin(debt, 4) : 1));
 
 	return fmax(2, fmin(weight, MOST_WEIGHT));
 }

@@ -7,8 +7,10 @@
 
 struct giltrace_bpf;
 
-/* What a hit adds, and the program's own part of it, in ns: in a loop of nothing else, and after much other memory was
- * used. */
+/*
+ * What a hit adds to a traced program, and the probes' program's own part of it, in ns: as a loop of nothing else
+ * tells, and one that uses much other memory in between.
+ */
 struct price {
 	double hit_ns;     /* negative: could not be measured, nor anything else */
 	double program_ns; /* 0: the kernel does not tell */
@@ -22,9 +24,10 @@ struct price {
 struct price price__measure(struct giltrace_bpf *bpf, bool multi);
 
 /*
- * What a hit adds where the program runs for `program_ns`: what makes it slow makes the trap slow, too. Between the two
- * that were measured it is on the line through them, never less than in the loop. Beyond, the program has more to do,
- * as in a contended wait, and that is all. Negative: not known.
+ * What a hit adds where the program runs for `program_ns`: what makes it slow makes the trap slow, too, be it cold
+ * caches or a machine that is slower than when the price was measured; and what makes it fast, fast. Between the two
+ * that were measured it is on the line through them. Beyond, the program has more to do, as in a contended wait, and
+ * that is all. Negative: not known.
  */
 double price__where(const struct price *price, double program_ns);
 

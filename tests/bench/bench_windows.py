@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""How much slower the windows of --probes=auto make an os.write loop, in them and between them.
+
+The kernel counts a thread's writes, so from outside its speed is known of each millisecond: how slow it is in a window,
+whether it is as fast as untraced between them, and how much time is lost in all, beside what auto says by its own
+account. Turns traced and untraced alternate; "no tracer" shows the noise."""
+import argparse
+import json
+import os
+import threading
+import time
+
+from turns import Giltrace, NoTracer, Target, Traced, spread, warn_if_busy
+
+STEP_S = 0.001
+HITS = 2  # of probes a write: the lock is let go and taken back
+SLOW = 0.5  # of the speed untraced: so slow is only who is probed
+TITLES = {
+    "slower_pct": "slower, %",
+    "between_pct": "between windows, %",
+    "by_windows_pct": "by the windows alone, %",
+    "own_pct": "by its own account, %",
+    "windows_pct": "windows, % of the time",
+    "in_windows": "slower in them, times",
+    "hit_ns": "what a hit adds there, ns",
+    "own_hit_ns": "by its own account, ns",
+}
+
+
+class Watched(Target):
+    """One thread that writes; the speed of each step of the last turn is in `steps`: seconds, and writes a second."""
+
+    def __init__(self, python):
+        super().__init__(python, "write-1")
+        time.sleep(0.5)
+        tasks = "/proc/%d/task" % self.pid
+        writer = max(os.listdir(tasks), key=lambda tid: self.writes_of(os.path.join(tasks, tid, "io")))
+        self.io = os.path.join(tasks, writer, "io")
+        self.steps = []
+
+    @staticmethod
+    def writes_of(path):
+        with open(path, encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("syscw"))
+
+    def watch(self, until):
+        seen = []
+        while time.monotonic() < until:
+            seen.append((self.writes_of(self.io), time.monotonic()))
+            time.sleep(STEP_S)
+        self.steps = [(later[1] - at[1], (later[0] - at[0]) / (later[1] - at[1]))
+                      for at, later in zip(seen, seen[1:])]
+
+    def turn(self, seconds):
+        thread = threading.Thread(target=self.watch, args=(time.monotonic() + seconds,))
+        thread.start()
+        result = super().turn(seconds)
+        thread.join()
+        return result
+
+
+def speed_of(steps):
+    return sum(seconds * speed for seconds, speed in steps) / max(sum(seconds for seconds, _ in steps), STEP_S)
+
+
+def look(steps, untraced):
+    """By how much, in %, the loop is slower in all, between windows, and by the windows alone (against what it does
+    between them, so that the machine's changes of speed cancel out); how many times in them, their share of the time in
+    %, and what a hit adds there. Steps beside a window's are partly in it: they are not between windows."""
+    slow = [speed < SLOW * untraced for _, speed in steps]
+    windows = [step for step, is_slow in zip(steps, slow) if is_slow]
+    between = [steps[i] for i in range(1, len(steps) - 1) if not any(slow[i - 1:i + 2])]
+    return {"slower_pct": 100 * (untraced / speed_of(steps) - 1),
+            "between_pct": 100 * (untraced / speed_of(between) - 1),
+            "by_windows_pct": 100 * (speed_of(between) / speed_of(steps) - 1),
+            "in_windows": untraced / speed_of(windows) if speed_of(windows) else None,
+            "hit_ns": (1 / speed_of(windows) - 1 / speed_of(between)) * 1e9 / HITS if speed_of(windows) else None,
+            "windows_pct": 100 * sum(seconds for seconds, _ in windows) / sum(seconds for seconds, _ in steps)}
+
+
+def measure(options, target, tracers):
+    figures = {tracer.name: [] for tracer in tracers}
+    target.turn(options.seconds)
+    before = speed_of(target.steps)
+    for _ in range(options.rounds):
+        for tracer in tracers:
+            turn = Traced(target, tracer, 2 * options.seconds)
+            steps = target.steps
+            target.turn(options.seconds)
+            after = speed_of(target.steps)
+            found = look(steps, (before + after) / 2)
+            if turn.report:
+                share = turn.report["probes"]["overhead_pct"]
+                found["own_pct"] = 100 * share / (100 - share)
+                found["own_hit_ns"] = turn.report["probes"]["cost_ns_per_hit"]
+            figures[tracer.name].append(found)
+            before = after
+    return figures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--python", default="/usr/bin/python3")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--seconds", type=float, default=2, help="of a turn untraced; traced ones are twice as long")
+    parser.add_argument("--level", action="append", help="options of giltrace; repeatable (budgets of 0.5, 2, 10)")
+    parser.add_argument("--out", help="where the raw figures go (BUILD/bench-windows.json)")
+    options = parser.parse_args()
+    warn_if_busy()
+    target = Watched(options.python)
+    try:
+        tracers = [NoTracer(), *(Giltrace(os.path.join(options.build, "bin/giltrace"), ["-p", str(target.pid)],
+                                          *level.split())
+                                 for level in options.level or ["--budget=%g" % b for b in (0.5, 2, 10)])]
+        results = measure(options, target, tracers)
+    finally:
+        target.end()
+    for tracer, found in results.items():
+        print(tracer)
+        for key, title in TITLES.items():
+            values = [turn[key] for turn in found if turn.get(key) is not None]
+            if values:
+                print("  %-32s %s" % (title, spread(values, 1)), flush=True)
+    with open(options.out or os.path.join(options.build, "bench-windows.json"), "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
