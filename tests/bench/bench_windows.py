@@ -61,22 +61,25 @@ class Watched(Target):
 
 
 def speed_of(steps):
-    return sum(seconds * speed for seconds, speed in steps) / max(sum(seconds for seconds, _ in steps), STEP_S)
+    return sum(seconds * speed for seconds, speed in steps) / sum(seconds for seconds, _ in steps)
 
 
 def look(steps, untraced):
     """By how much, in %, the loop is slower in all, between windows, and by the windows alone (against what it does
     between them, so that the machine's changes of speed cancel out); how many times in them, their share of the time in
-    %, and what a hit adds there. Steps beside a window's are partly in it: they are not between windows."""
-    slow = [speed < SLOW * untraced for _, speed in steps]
-    windows = [step for step, is_slow in zip(steps, slow) if is_slow]
-    between = [steps[i] for i in range(1, len(steps) - 1) if not any(slow[i - 1:i + 2])]
-    return {"slower_pct": 100 * (untraced / speed_of(steps) - 1),
-            "between_pct": 100 * (untraced / speed_of(between) - 1),
-            "by_windows_pct": 100 * (speed_of(between) / speed_of(steps) - 1),
-            "in_windows": untraced / speed_of(windows) if speed_of(windows) else None,
-            "hit_ns": (1 / speed_of(windows) - 1 / speed_of(between)) * 1e9 / HITS if speed_of(windows) else None,
-            "windows_pct": 100 * sum(seconds for seconds, _ in windows) / sum(seconds for seconds, _ in steps)}
+    %, and what a hit adds there. Steps at a window's ends are partly in it, so they count for neither."""
+    slow = [False, *(speed < SLOW * untraced for _, speed in steps), False]
+    windows = [step for i, step in enumerate(steps) if slow[i + 1]]
+    inside = [step for i, step in enumerate(steps) if all(slow[i:i + 3])]
+    between = [step for i, step in enumerate(steps) if not any(slow[i:i + 3])]
+    found = {"slower_pct": 100 * (untraced / speed_of(steps) - 1),
+             "between_pct": 100 * (untraced / speed_of(between) - 1),
+             "by_windows_pct": 100 * (speed_of(between) / speed_of(steps) - 1),
+             "windows_pct": 100 * sum(seconds for seconds, _ in windows) / sum(seconds for seconds, _ in steps)}
+    if inside:
+        found["in_windows"] = speed_of(between) / speed_of(inside)
+        found["hit_ns"] = (1 / speed_of(inside) - 1 / speed_of(between)) * 1e9 / HITS
+    return found
 
 
 def measure(options, target, tracers):
@@ -120,7 +123,7 @@ def main():
     for tracer, found in results.items():
         print(tracer)
         for key, title in TITLES.items():
-            values = [turn[key] for turn in found if turn.get(key) is not None]
+            values = [turn[key] for turn in found if key in turn]
             if values:
                 print("  %-32s %s" % (title, spread(values, 1)), flush=True)
     with open(options.out or os.path.join(options.build, "bench-windows.json"), "w", encoding="utf-8") as file:
