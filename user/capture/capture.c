@@ -7,6 +7,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,7 @@ bool capture__has_uprobe_multi(void)
 
 double capture__cost_ns_per_hit(const struct capture *capture)
 {
-	return capture->price.hit_ns;
+	return capture->price.hit_ns < 0 ? -1 : fmax(0, capture->price.hit_ns - capture->price.account_ns);
 }
 
 double capture__cold_cost_ns_per_hit(const struct capture *capture)
@@ -414,6 +415,8 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, uin
 		bool deserted = is_deserted(capture); /* who is not there any more has told what it had to */
 
 		watch_met_locks(capture, capture__now());
+		if (!capture->governor)
+			run_samples__go_on(&capture->runs, capture->bpf, capture__now());
 		ring_buffer__consume(capture->ring);
 		ring_buffer__consume(capture->stack_ring);
 		event_log__take(capture);
@@ -441,6 +444,7 @@ void capture__stop(struct capture *capture)
 	capture->bpf->bss->active = false;
 	capture->stop_ns = capture__now();
 	governor__stop(capture->governor, capture->stop_ns);
+	run_samples__end(&capture->runs, capture->bpf);
 }
 
 void capture__detach(struct capture *capture)

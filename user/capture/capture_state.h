@@ -12,6 +12,7 @@
 #include "user/capture/capture.h"
 #include "user/capture/lives.h"
 #include "user/capture/price.h"
+#include "user/capture/run_time.h"
 
 /* A process that was given. */
 struct given_process {
@@ -41,7 +42,8 @@ struct capture {
 	enum trace_events event_level;
 	struct given_process *given;
 	size_t given_count;
-	struct price price;         /* of a hit */
+	struct price price;         /* of a hit, */
+	struct run_samples runs;    /* and what tells what it is in this target; the governor has its own */
 	uint64_t start_ns, stop_ns; /* 0: not yet */
 	uint64_t scan_ns;           /* see capture__scan_ns() */
 	uint64_t as_of_ns;          /* the moment of the figures that are collected */

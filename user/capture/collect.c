@@ -429,10 +429,12 @@ static void fill_quality(const struct capture *capture, struct trace *trace)
 static double cost_per_hit(const struct capture *capture, uint64_t hits)
 {
 	const uint64_t *counts = (const uint64_t *)capture->bpf->bss->walk_counts;
+	double price = price__where(&capture->price, run_samples__mean(&capture->runs));
 
-	if (capture->price.hit_ns < 0 || !hits)
-		return capture->price.hit_ns;
-	return capture->price.hit_ns + (double)(counts[WAITER_LOOK_NS] + counts[RELEASE_LOOK_NS]) / (double)hits;
+	if (price < 0)
+		return -1;
+	price = fmax(0, price - capture->price.account_ns);
+	return !hits ? price : price + (double)(counts[WAITER_LOOK_NS] + counts[RELEASE_LOOK_NS]) / (double)hits;
 }
 
 static void fill_lost_and_cost(const struct capture *capture, struct trace *trace)

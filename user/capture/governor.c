@@ -41,8 +41,7 @@
 /* What was paid so far. */
 struct meter {
 	uint64_t hits, wait_hits, waited_ns; /* waited_ns: of waits seen in windows */
-	/* Of looks at stacks, by waiters and at releases; of the former, what is no part of the probes' run time. */
-	uint64_t look_ns, release_look_ns, scheduler_look_ns;
+	uint64_t look_ns, release_look_ns;   /* of looks at stacks, by waiters and at releases */
 	struct run_time run;
 };
 
@@ -79,7 +78,6 @@ static struct meter read_meter(const struct governor *governor)
 {
 	const struct giltrace_bpf *bpf = governor->capture->bpf;
 	struct meter meter = {.look_ns = bpf->bss->walk_counts[WAITER_LOOK_NS],
-			      .scheduler_look_ns = bpf->bss->walk_counts[SCHEDULER_LOOK_NS],
 			      .release_look_ns = bpf->bss->walk_counts[RELEASE_LOOK_NS],
 			      .run = run_time__read(bpf)};
 
@@ -105,14 +103,11 @@ static void reckon_price(struct governor *governor)
 {
 	const struct price *price = &governor->capture->price;
 	struct meter now = read_meter(governor);
-	uint64_t runs = now.run.runs - governor->priced.run.runs;
-	double run_ns = (double)(now.run.ns - governor->priced.run.ns) - (double)looks_since(&now, &governor->priced) +
-			(double)(now.scheduler_look_ns - governor->priced.scheduler_look_ns);
 
-	if (runs < RUNS_FOR_PRICE)
+	if (now.run.runs - governor->priced.run.runs < RUNS_FOR_PRICE)
 		return;
 	if (price->hit_ns >= 0)
-		governor->hit_ns = price__where(price, run_ns / (double)runs);
+		governor->hit_ns = price__where(price, run_time__mean(&governor->priced.run, &now.run));
 	governor->settled_ns += (double)(now.hits - governor->priced.hits) * governor->hit_ns;
 	governor->priced = now;
 }

@@ -23,12 +23,6 @@
 #define BATCHES 9
 #define CYCLES  32
 
-/*
- * What a hit adds to a program with code of its own, against what it adds to a loop of hits, for the same time in the
- * probes' program: 1.10 to 1.16 with CPython 3.8 to 3.13 (docs/performance.md).
- */
-#define IN_TARGET 1.12
-
 /* More than the caches that are one CPU's own hold. */
 #define OTHER_MEMORY (2 << 20)
 #define COLD_CYCLES  24
@@ -118,7 +112,7 @@ static double median(double *values, size_t count)
 	return values[count / 2];
 }
 
-/* What one hit takes, and the programs' part of it: medians of single measurements. */
+/* What one hit takes without looks at stacks, and the programs' part of it: medians of single measurements. */
 struct measured {
 	double hit_ns, program_ns;
 };
@@ -139,11 +133,10 @@ static struct measured measure_hits(const struct giltrace_bpf *bpf, const void *
 
 		for (size_t at = 0; memory && at < OTHER_MEMORY; at += LINE)
 			memory[at]++;
-		hits[i] = batch_ns(lock, cycles) / (2 * cycles);
+		hits[i] = batch_ns(lock, cycles);
 		after = run_time__read(bpf);
-		programs[i] = after.runs > before.runs
-				      ? (double)(after.ns - before.ns) / (double)(after.runs - before.runs)
-				      : 0;
+		hits[i] = (hits[i] - (double)(after.look_ns - before.look_ns)) / (2 * cycles);
+		programs[i] = run_time__mean(&before, &after);
 	}
 	return (struct measured){.hit_ns = median(hits, (size_t)times), .program_ns = median(programs, (size_t)times)};
 }
@@ -214,12 +207,14 @@ static void detach(struct links *links)
 
 static void measure(struct giltrace_bpf *bpf, const void *lock, char *memory, struct price *price)
 {
+	double unaccounted_ns = measure_loop(bpf, lock).hit_ns;
 	int account = run_time__keep();
 	struct measured loop = measure_loop(bpf, lock), cold = measure_cold(bpf, lock, memory);
 
-	price->hit_ns = IN_TARGET * fmax(0, loop.hit_ns - price->hit_ns);
+	price->account_ns = fmax(0, loop.hit_ns - unaccounted_ns);
+	price->hit_ns = fmax(0, loop.hit_ns - price->hit_ns);
 	price->program_ns = loop.program_ns;
-	price->cold_hit_ns = IN_TARGET * (cold.hit_ns - price->cold_hit_ns);
+	price->cold_hit_ns = cold.hit_ns - price->cold_hit_ns;
 	price->cold_program_ns = cold.program_ns;
 	if (account >= 0)
 		close(account);

@@ -6,9 +6,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <math.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "bpf/giltrace.h"
 #include "giltrace.skel.h"
+
+#define SAMPLE_GAP_NS 1000000000
 
 int run_time__keep(void)
 {
@@ -33,5 +38,46 @@ struct run_time run_time__read(const struct giltrace_bpf *bpf)
 		sum.ns += info.run_time_ns;
 		sum.runs += info.run_cnt;
 	}
+	/* Waiters that sleep already look from the scheduler's hook, which is no probe's program. */
+	sum.look_ns = bpf->bss->walk_counts[WAITER_LOOK_NS] - bpf->bss->walk_counts[SCHEDULER_LOOK_NS] +
+		      bpf->bss->walk_counts[RELEASE_LOOK_NS];
 	return sum;
+}
+
+double run_time__mean(const struct run_time *before, const struct run_time *now)
+{
+	uint64_t runs = now->runs - before->runs;
+	double ns = (double)(now->ns - before->ns) - (double)(now->look_ns - before->look_ns);
+
+	return runs ? fmax(0, ns / (double)runs) : 0;
+}
+
+void run_samples__end(struct run_samples *samples, const struct giltrace_bpf *bpf)
+{
+	struct run_time now;
+
+	if (!samples->kept)
+		return;
+	now = run_time__read(bpf);
+	samples->ns += run_time__mean(&samples->since, &now) * (double)(now.runs - samples->since.runs);
+	samples->runs += now.runs - samples->since.runs;
+	close(samples->account);
+	samples->kept = false;
+}
+
+void run_samples__go_on(struct run_samples *samples, const struct giltrace_bpf *bpf, uint64_t now)
+{
+	if (samples->kept) {
+		run_samples__end(samples, bpf);
+	} else if (now >= samples->next_ns) {
+		samples->next_ns = now + SAMPLE_GAP_NS;
+		samples->account = run_time__keep();
+		samples->kept = samples->account >= 0;
+		samples->since = run_time__read(bpf);
+	}
+}
+
+double run_samples__mean(const struct run_samples *samples)
+{
+	return samples->runs ? samples->ns / (double)samples->runs : 0;
 }
