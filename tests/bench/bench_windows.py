@@ -15,7 +15,8 @@ from turns import Giltrace, NoTracer, Target, Traced, spread, warn_if_busy
 
 STEP_S = 0.001
 HITS = 2  # of probes a write: the lock is let go and taken back
-SLOW = 0.5  # of the speed untraced: so slow is only who is probed
+SLOW = 0.5  # of the speed untraced: so slow is only who is probed,
+STALLED = 0.02  # and so slow who had no CPU
 TITLES = {
     "slower_pct": "slower, %",
     "between_pct": "between windows, %",
@@ -68,7 +69,7 @@ def look(steps, untraced):
     """By how much, in %, the loop is slower in all, between windows, and by the windows alone (against what it does
     between them, so that the machine's changes of speed cancel out); how many times in them, their share of the time in
     %, and what a hit adds there. Steps at a window's ends are partly in it, so they count for neither."""
-    slow = [False, *(speed < SLOW * untraced for _, speed in steps), False]
+    slow = [False, *(STALLED * untraced < speed < SLOW * untraced for _, speed in steps), False]
     windows = [step for i, step in enumerate(steps) if slow[i + 1]]
     inside = [step for i, step in enumerate(steps) if all(slow[i:i + 3])]
     between = [step for i, step in enumerate(steps) if not any(slow[i:i + 3])]
