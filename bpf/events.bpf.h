@@ -248,7 +248,7 @@ static __always_inline bool is_fresh(const struct hit *hit, __u32 holder)
 	const struct thread *thread = hit->thread;
 
 	return thread->waiting_since && thread->attempt_stack && thread->attempt_holder == holder &&
-	       hit->now - thread->attempt_since < FRESH_NS && !fell_asleep(hit->lock, thread->attempt_since);
+	       hit->now - thread->looked_ns < FRESH_NS && !fell_asleep(hit->lock, thread->looked_ns);
 }
 
 /*
@@ -272,6 +272,7 @@ static __always_inline void look_late(struct pt_regs *ctx, const struct hit *hit
 	__u32 holder = thread->attempt_holder;
 
 	thread->look_due = 0;
+	thread->looked_ns = hit->now;
 	thread->attempt_stack = thread->first_stack = look(ctx, hit, address, true, holder);
 	if (thread->attempt_stack && find_holder(hit->lock, address, hit->tgid) == holder)
 		hit->lock->holder_stack = thread->attempt_stack;
@@ -297,14 +298,17 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	}
 	join_waiters(hit->lock, thread, hit->now); /* before the look: a holder that falls asleep now looks itself */
 	if (looked && thread->taking_stack && hit->now < thread->taking_ns + SHORT_NS &&
-	    !fell_asleep(hit->lock, thread->taking_ns))
+	    !fell_asleep(hit->lock, thread->taking_ns)) {
 		stack = thread->taking_stack;
-	else if (is_fresh(hit, holder))
+		thread->looked_ns = thread->taking_ns;
+	} else if (is_fresh(hit, holder)) {
 		stack = thread->attempt_stack;
-	else if (can_look_late(ctx, hit))
+	} else if (can_look_late(ctx, hit)) {
 		put_look_off(thread);
-	else
+	} else {
 		stack = look(ctx, hit, address, !thread->waiting_since && !looked, unless_named(hit->lock, holder));
+		thread->looked_ns = hit->now;
+	}
 	on_blocked(hit->lock, thread, hit->now, holder, stack, weight);
 	if (thread->sleep.charged)
 		charge_sleep(address, hit->slot, hit->now, 0);

@@ -52,7 +52,8 @@ struct thread {
 	__u64 attempt_since;    /* when the sleep going on began */
 	__u64 attempt_switches; /* the lock's `switches` then */
 	__u64 attempt_wall;     /* the lock's `wall_ns` then */
-	__u64 attempt_stack;    /* the holder's then, or when the thread fell asleep */
+	__u64 attempt_stack;    /* the holder's then, or when the thread fell asleep, */
+	__u64 looked_ns;        /* and when that was looked at: a sleep soon after another keeps what was seen */
 	__u32 attempt_holder;   /* who held the lock then; 0: unknown */
 	__u8 off_cpu_blocked;   /* asleep, not preempted */
 	__u8 pad2[3];
@@ -353,7 +354,7 @@ struct event {
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 472 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 480 + 2 * sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct lock) == 520 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
