@@ -234,23 +234,6 @@ static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __
 	return stack;
 }
 
-/* Whether the holder went to sleep after a look at it, elsewhere than in the runtime's own mutex. */
-static __always_inline bool fell_asleep(const struct lock *lock, __u64 looked_ns)
-{
-	__s32 syscall = lock->holder_syscall;
-
-	return syscall != NO_SYSCALL && syscall != FUTEX && lock->holder_asleep_ns > looked_ns;
-}
-
-/* Whether the thread looked at this holder only just now, before it woke up in vain. */
-static __always_inline bool is_fresh(const struct hit *hit, __u32 holder)
-{
-	const struct thread *thread = hit->thread;
-
-	return thread->waiting_since && thread->attempt_stack && thread->attempt_holder == holder &&
-	       hit->now - thread->looked_ns < FRESH_NS && !fell_asleep(hit->lock, thread->looked_ns);
-}
-
 /*
  * At `blocked` the waiter has the lock's mutex, which the holder needs to let go: while the waiter looks, the holder
  * would go to sleep, and both lose many times what a look takes. So the first look of a wait is put off until the
@@ -301,7 +284,7 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	    !fell_asleep(hit->lock, thread->taking_ns)) {
 		stack = thread->taking_stack;
 		thread->looked_ns = thread->taking_ns;
-	} else if (is_fresh(hit, holder)) {
+	} else if (has_fresh_look(hit->lock, thread, hit->now, holder)) {
 		stack = thread->attempt_stack;
 	} else if (can_look_late(ctx, hit)) {
 		put_look_off(thread);

@@ -349,6 +349,9 @@ struct event {
 
 #define SHORT_NS 50000 /* holds that took longer are looked at one by one when somebody waits */
 
+#define NO_SYSCALL (-1) /* a thread is in none */
+#define FUTEX      202  /* on x86-64 */
+
 #define FRESH_NS 1000000 /* so long a look at a holder is good for a waiter that wakes up in vain */
 
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */

@@ -151,6 +151,24 @@ HISTOGRAM_INLINE void adopt_releaser(const struct lock *lock, struct thread *thr
 	}
 }
 
+/* Whether the holder went to sleep after a look at it, elsewhere than in the runtime's own mutex. */
+HISTOGRAM_INLINE bool fell_asleep(const struct lock *lock, __u64 looked_ns)
+{
+	__s32 syscall = lock->holder_syscall;
+
+	return syscall != NO_SYSCALL && syscall != FUTEX && lock->holder_asleep_ns > looked_ns;
+}
+
+/*
+ * Whether the thread looked at this holder only just now, before it woke up in vain. (That it fell asleep just now
+ * tells nothing: it may have done so many times since, and each time kept what it had seen.)
+ */
+HISTOGRAM_INLINE bool has_fresh_look(const struct lock *lock, const struct thread *thread, __u64 now, __u32 holder)
+{
+	return thread->waiting_since && thread->attempt_stack && thread->attempt_holder == holder &&
+	       now - thread->looked_ns < FRESH_NS && !fell_asleep(lock, thread->looked_ns);
+}
+
 /*
  * The thread found the lock held by `holder` (0: unknown), who runs `stack` (0: unknown), and goes to sleep. When it
  * has slept in this wait before, that attempt failed, and `thread->sleep` is to be charged; one that began before the
@@ -293,13 +311,13 @@ HISTOGRAM_INLINE bool on_acquired(struct lock *lock, struct thread *thread, __u6
 	thread->hold_runnable = 0;
 	thread->hold_blocked = 0;
 	thread->off_cpu_since = 0;
-	thread->hold_syscall = -1;
+	thread->hold_syscall = NO_SYSCALL;
 	thread->hold_syscall_ns = 0;
 	lock->known = 1;
 	lock->requested_ns = 0;
 	lock->most_waiters = lock->waiters;
 	lock->holder_stack = 0;
-	lock->holder_syscall = -1;
+	lock->holder_syscall = NO_SYSCALL;
 	lock->switches += lock->last_tid != thread->tid;
 	lock->last_tid = thread->tid;
 	lock->holder = thread->tid;

@@ -11,8 +11,6 @@
 #include "walk.bpf.h"
 
 #define SEARCH_STEPS 1024 /* thread states of an interpreter that are looked at to find one */
-#define NO_SYSCALL   (-1)
-#define FUTEX        202 /* on x86-64 */
 
 const volatile bool python_stacks, native_stacks;
 #define any_stacks (python_stacks || native_stacks)

@@ -48,6 +48,40 @@ static struct charge charge_end(struct lock *lock, struct thread *thread, uint64
 	return thread->sleep.charged ? thread->sleep : (struct charge){0};
 }
 
+/* However often a waiter wakes up in vain, what it saw of the holder is good for a moment only. */
+static void test_looks_grow_stale(void **state)
+{
+	struct scene *s = *state;
+	uint64_t looked = 1000000;
+
+	s->lock.holder_syscall = NO_SYSCALL;
+	assert_false(has_fresh_look(&s->lock, &s->b, looked, 11));
+	s->b.looked_ns = looked;
+	charge_blocked(&s->lock, &s->b, looked, 11, 7);
+	for (uint64_t now = looked + FRESH_NS / 3; now < looked + FRESH_NS; now += FRESH_NS / 3) {
+		assert_true(has_fresh_look(&s->lock, &s->b, now, 11));
+		assert_false(has_fresh_look(&s->lock, &s->b, now, 13));
+		charge_blocked(&s->lock, &s->b, now, 11, 7);
+	}
+	assert_false(has_fresh_look(&s->lock, &s->b, looked + FRESH_NS, 11));
+}
+
+/* Elsewhere than in the runtime's own mutex, which it comes to whenever a waiter looks at the lock. */
+static void test_looks_end_when_holder_sleeps(void **state)
+{
+	struct scene *s = *state;
+
+	s->b.looked_ns = 2000;
+	charge_blocked(&s->lock, &s->b, 2000, 11, 7);
+	s->lock.holder_asleep_ns = 2500;
+	s->lock.holder_syscall = FUTEX;
+	assert_true(has_fresh_look(&s->lock, &s->b, 3000, 11));
+	s->lock.holder_syscall = 35;
+	assert_false(has_fresh_look(&s->lock, &s->b, 3000, 11));
+	s->lock.holder_asleep_ns = 1500; /* it slept already when it was looked at */
+	assert_true(has_fresh_look(&s->lock, &s->b, 3000, 11));
+}
+
 static void test_uncontended_cycle(void **state)
 {
 	struct scene *s = *state;
@@ -490,6 +524,8 @@ int main(void)
 {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		SCENE(test_looks_grow_stale),
+		SCENE(test_looks_end_when_holder_sleeps),
 		SCENE(test_uncontended_cycle),
 		SCENE(test_contended_wait),
 		SCENE(test_charges_add_up),

@@ -109,7 +109,10 @@ int capture__check(const struct capture *capture, const struct trace *trace, cha
 
 void capture__free(struct capture *capture);
 
-/* What a probe hit costs on this machine at least, in ns; negative when it could not be measured, or was not. */
+/*
+ * What a probe hit costs, in ns, without looks at stacks: in the targets so far, or before there was a hit in a loop of
+ * nothing else. Negative when it could not be measured, or was not.
+ */
 double capture__cost_ns_per_hit(const struct capture *capture);
 
 /* The same where the target used much other memory between two hits, so that the kernel's was not in the caches. */

@@ -429,12 +429,11 @@ static void fill_quality(const struct capture *capture, struct trace *trace)
 static double cost_per_hit(const struct capture *capture, uint64_t hits)
 {
 	const uint64_t *counts = (const uint64_t *)capture->bpf->bss->walk_counts;
-	double price = price__where(&capture->price, run_samples__mean(&capture->runs));
+	double price = capture__cost_ns_per_hit(capture);
 
-	if (price < 0)
-		return -1;
-	price = fmax(0, price - capture->price.account_ns);
-	return !hits ? price : price + (double)(counts[WAITER_LOOK_NS] + counts[RELEASE_LOOK_NS]) / (double)hits;
+	if (price < 0 || !hits)
+		return price;
+	return price + (double)(counts[WAITER_LOOK_NS] + counts[RELEASE_LOOK_NS]) / (double)hits;
 }
 
 static void fill_lost_and_cost(const struct capture *capture, struct trace *trace)
