@@ -69,12 +69,11 @@ def measure(options, target, tracers):
 
 
 def against(found, truth):
-    """Median, p99 and share of the holds, in % of the truth's; empty where there are none."""
-    found, truth = ([holds for holds in figures.get("holds", []) if holds] for figures in (found, truth))
-    if not found or not truth:
-        return ""
-    medians = [[statistics.median(values) for values in zip(*holds)] for holds in (found, truth)]
-    return " ".join("%+.1f" % (100 * (a / b - 1)) if b else "-" for a, b in zip(*medians))
+    """Median, p99 and share of the holds, in % of the truth's of the same round: medians of the rounds; empty where there
+    are none."""
+    pairs = [(holds, true) for holds, true in zip(found.get("holds", []), truth.get("holds", [])) if holds and true]
+    ratios = zip(*([a / b for a, b in zip(holds, true)] for holds, true in pairs if all(true)))
+    return " ".join("%+.1f" % (100 * (statistics.median(values) - 1)) for values in ratios)
 
 
 def bench(options, name):
