@@ -32,7 +32,11 @@ def holds_of(report):
 
 
 def tracers_for(options, target):
-    tracers = [NoTracer(), competitors.Case(options.build, target).empty_probes("blocked", "waited")]
+    case = competitors.Case(options.build, target)
+    tracers = [NoTracer()]
+    for events in options.empty or ["blocked waited"]:
+        tracers.append(case.empty_probes(*events.split()))
+        tracers[-1].name = "empty probes: " + events
     for build in [options.build, *options.beside]:
         for level in options.level:
             tracers.append(Giltrace(os.path.join(build, "bin/giltrace"), ["-p", str(target.pid)], *level.split()))
@@ -104,6 +108,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=1, help="of a turn untraced; traced ones are twice as long")
     parser.add_argument("--budget", type=float, action="append", help="%% of one CPU; repeatable (0.5, 2, 10)")
     parser.add_argument("--level", action="append", help="options of giltrace; repeatable (all, waits, each budget)")
+    parser.add_argument("--empty", metavar="EVENTS", action="append",
+                        help="empty probes on the instructions of these; repeatable (\"blocked waited\")")
     parser.add_argument("--beside", metavar="BUILD", action="append", default=[], help="another build, in the same run")
     parser.add_argument("--workload", action="append", choices=WORKLOADS, help=workloads.HELP)
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-budget.json)")
