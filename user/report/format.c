@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bpf/histogram.h"
 #include "user/report/safe_text.h"
 
 /* Three digits of a value in [1, 1000); what would round to 1000 the caller takes to the next unit. */
@@ -39,7 +40,7 @@ const char *format_time(char out[FORMAT_SIZE], uint64_t ns)
 
 const char *format_rough_time(char out[FORMAT_SIZE], uint64_t ns)
 {
-	uint64_t unit = 1, rounded = ns;
+	uint64_t unit = 1, rounded = ns >> HISTOGRAM_UNIT_BITS ? ns : 0;
 
 	while (rounded >= 100) {
 		unit *= 10;

@@ -11,7 +11,10 @@
 /* "0", "870 ns", "5.05 ms", "12.3 s": three digits. */
 const char *format_time(char out[FORMAT_SIZE], uint64_t ns);
 
-/* The same with two digits, for what a histogram tells: "870 ns" is "870 ns", "5.05 ms" is "5.0 ms". */
+/*
+ * The same with two digits, for what a histogram tells: "870 ns" is "870 ns", "5.05 ms" is "5.0 ms". What its first
+ * bucket has is 0: nothing that was measured is as short.
+ */
 const char *format_rough_time(char out[FORMAT_SIZE], uint64_t ns);
 
 /* "0", "<0.1", "4.2", "57": a share in [0, 1] as percent, without the sign. */

@@ -104,7 +104,10 @@
 
 	/* ---- histograms ---- */
 
-	/* Buckets together by octaves: [from, to, count]. */
+	/* What the first bucket has is 0: nothing that was measured is as short. */
+	const SHORTEST = 8;
+
+	/* Buckets together by octaves: [from, to, count]; what is 0 stands apart, and no empty ones lie between. */
 	function octaves(buckets) {
 		const sums = new Map();
 
@@ -113,13 +116,13 @@
 
 			sums.set(octave, (sums.get(octave) || 0) + count);
 		});
-		const keys = Array.from(sums.keys()), bars = [];
+		const bars = sums.has(0) ? [[0, 0, sums.get(0)]] : [], keys = Array.from(sums.keys()).filter((key) => key);
 		for (let i = Math.min(...keys); i <= Math.max(...keys); i++)
-			bars.push([i ? Math.pow(2, i) : 0, Math.pow(2, i + 1), sums.get(i) || 0]);
+			bars.push([Math.pow(2, i), Math.pow(2, i + 1), sums.get(i) || 0]);
 		return bars;
 	}
 
-	function chart(bars, className) {
+	function chart(bars, className, zero) {
 		const WIDTH = 360, HEIGHT = 150, FOOT = 18, HEAD = 14, most = Math.max(...bars.map((bar) => bar[2])) || 1;
 		const step = WIDTH / bars.length, svg = draw("svg", {viewBox: "0 0 360 150", class: "chart " + className,
 			role: "img", preserveAspectRatio: "none", "aria-label": "A histogram; its figures are in the table below."});
@@ -130,7 +133,7 @@
 			const bar = draw("rect", {x: (i * step + 1).toFixed(2), y: (HEIGHT - FOOT - height).toFixed(2),
 				width: Math.max(1, step - 2).toFixed(2), height: height.toFixed(2)});
 
-			bar.append(draw("title", {}, time(from) + " to " + time(to) + ": " + count));
+			bar.append(draw("title", {}, (to ? time(from) + " to " + time(to) : zero) + ": " + count));
 			svg.append(bar);
 			if (i % Math.max(1, Math.ceil(bars.length / 6)) === 0 && i * step < WIDTH - 40)
 				svg.append(draw("text", {x: (i * step).toFixed(1), y: HEIGHT - 4}, time(from)));
@@ -139,19 +142,20 @@
 		return svg;
 	}
 
-	function histogram(title, meaning, distribution, className) {
+	function histogram(title, meaning, distribution, className, zero = "0") {
+		const percentile = (ns) => time(ns < SHORTEST ? 0 : ns);
 		const head = make("h3", {}, title), about = make("p", {class: "hint"}, meaning);
 
 		if (!distribution || !distribution.count)
 			return make("div", {}, head, make("p", {class: "hint"},
 				distribution ? "None was seen." : "Not known: holds were not probed."));
 		const bars = octaves(distribution.buckets);
-		return make("div", {}, head, about, chart(bars, className),
-			make("p", {class: "hint"}, distribution.count + " in all; p50 " + time(distribution.p50_ns) + ", p90 " +
-				time(distribution.p90_ns) + ", p99 " + time(distribution.p99_ns) + ", p99.9 " +
-				time(distribution.p999_ns) + ", longest " + time(distribution.max_ns)),
+		return make("div", {}, head, about, chart(bars, className, zero),
+			make("p", {class: "hint"}, distribution.count + " in all; p50 " + percentile(distribution.p50_ns) +
+				", p90 " + percentile(distribution.p90_ns) + ", p99 " + percentile(distribution.p99_ns) +
+				", p99.9 " + percentile(distribution.p999_ns) + ", longest " + time(distribution.max_ns)),
 			page.twin(title + " as a table", () => page.table(title, ["from", "to", "count", "share"],
-				bars.map(([from, to, count]) => [time(from), time(to), String(count),
+				bars.map(([from, to, count]) => [to ? time(from) : zero, to ? time(to) : "", String(count),
 					page.percent(count, distribution.count)]))));
 	}
 
@@ -163,7 +167,7 @@
 			const lock = page.lock();
 
 			body.replaceChildren(
-				histogram("Wait", "From the first sleep to the acquisition.", lock.wait, "wait"),
+				histogram("Wait", "From the first sleep to the acquisition.", lock.wait, "wait", "did not sleep"),
 				histogram("Hold", "From the acquisition to the release.", lock.hold, "hold"),
 				histogram("Hand-off", "From a release to the acquisition by a thread that waited.", lock.handoff, "hold"));
 		};

@@ -278,11 +278,11 @@ static void print_gil(const struct trace *trace, const struct trace_gil *gil, FI
 	print_lock_counts(trace, gil, out);
 	print_threads(trace, gil, out);
 	print_off_cpu(trace, gil, out);
-	text__histogram("Wait", "from the first sleep to the acquisition", &gil->wait, out);
+	text__histogram("Wait", "from the first sleep to the acquisition", "did not sleep", &gil->wait, out);
 	if (trace__knows_holds(trace)) {
-		text__histogram("Hold", "from the acquisition to the release", &gil->hold, out);
-		text__histogram("Hand-off", "from a release to the acquisition by a thread that waited", &gil->handoff,
-				out);
+		text__histogram("Hold", "from the acquisition to the release", "0", &gil->hold, out);
+		text__histogram("Hand-off", "from a release to the acquisition by a thread that waited", "0",
+				&gil->handoff, out);
 	}
 	text__matrix(trace, gil, out);
 	text__hogs(trace, gil, out);

@@ -25,9 +25,12 @@ void text__losses(const struct trace *trace, FILE *out);
 /* The share of the time in which the thread had the lock, in [0, 1]. */
 double text__held_share(const struct trace *trace, const struct trace_gil *gil, const struct trace_thread *thread);
 
-/* Percentiles, and for each octave how many values and what share of all their time. Writes nothing when the
- * distribution is empty. */
-void text__histogram(const char *title, const char *meaning, const struct distribution *distribution, FILE *out);
+/*
+ * Percentiles, and for each octave how many values and what share of all their time. `zero`: what values of 0 mean.
+ * Writes nothing when the distribution is empty.
+ */
+void text__histogram(const char *title, const char *meaning, const char *zero, const struct distribution *distribution,
+		     FILE *out);
 
 /* How long each waiter waited for each holder, the worst of both. Writes nothing when nobody waited. */
 void text__matrix(const struct trace *trace, const struct trace_gil *gil, FILE *out);
