@@ -23,7 +23,7 @@ const struct design *design__find(const char *name)
 const struct lock_layout toygil_lock_layout = {
 	.cond = 0,
 	.switch_cond = 0,
-	.mutex = UNKNOWN_OFFSET,
+	.mutex = offsetof(struct lock, mutex),
 	.locked = offsetof(struct lock, locked),
 	.last_holder = offsetof(struct lock, last_holder),
 	.thread_id = offsetof(struct thread, self),

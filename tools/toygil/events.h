@@ -45,6 +45,11 @@
 #define EVENT(name, lock) __asm__ volatile(EVENT_NOTE(name, "8@%%rdi") : : "D"(lock) : "memory")
 #define EVENT_OF(name, lock, thread) \
 	__asm__ volatile(EVENT_NOTE(name, "8@%%rdi 8@%%rbx") : : "D"(lock), "b"(thread) : "memory")
+#define EVENT_MUTEX(name, lock, thread)                                \
+	__asm__ volatile(EVENT_NOTE(name, "8@%%rdi 8@%%rbx 8@%%rsi")   \
+			 :                                             \
+			 : "D"(lock), "b"(thread), "S"(&(lock)->mutex) \
+			 : "memory")
 #define EVENT_RESULT(name, lock, thread, result)                      \
 	__asm__ volatile(EVENT_NOTE(name, "8@%%rdi 8@%%rbx -4@%%eax") \
 			 :                                            \
@@ -53,6 +58,7 @@
 #else
 #define EVENT(name, lock)                        ((void)(lock))
 #define EVENT_OF(name, lock, thread)             ((void)(lock), (void)(thread))
+#define EVENT_MUTEX(name, lock, thread)          ((void)(lock), (void)(thread))
 #define EVENT_RESULT(name, lock, thread, result) ((void)(lock), (void)(thread), (void)(result))
 #endif
 
@@ -82,7 +88,7 @@ static inline __attribute__((always_inline)) void event__blocked(struct lock *lo
 {
 	uint64_t before = before_event(thread);
 
-	EVENT_OF("blocked", lock, thread);
+	EVENT_MUTEX("blocked", lock, thread);
 	if (BOOKS_KEPT(thread))
 		books__blocked(thread->books, lock, middle_of_event(thread->books, before));
 }
