@@ -17,12 +17,14 @@ struct hit {
 	struct thread *thread;
 	__u32 slot; /* of `thread` */
 	__u32 tgid;
+	bool asleep; /* the scheduler tells: the thread that runs is about to leave its CPU */
 };
 
 static __always_inline bool find_hit(struct pt_regs *ctx, __u64 address, __u64 cookie, struct hit *hit)
 {
 	__u64 tgid_tid = bpf_get_current_pid_tgid();
 
+	hit->asleep = false;
 	hit->now = bpf_ktime_get_ns();
 	hit->tgid = tgid_tid >> 32;
 	hit->lock = find_lock(ctx, address, hit->tgid, cookie);
@@ -37,6 +39,7 @@ static __always_inline bool find_known_hit(struct hit *hit, enum dealings which)
 {
 	__u64 tgid_tid = bpf_get_current_pid_tgid();
 
+	hit->asleep = false;
 	hit->now = bpf_ktime_get_ns();
 	hit->tgid = tgid_tid >> 32;
 	hit->thread = find_dealings(tgid_tid, which, 0, &hit->slot);
@@ -201,9 +204,12 @@ __attribute__((noinline)) int finish_wait(__u64 address, __u32 slot, __u64 now)
 /*
  * The stacks of a wait: the holder's first, for it runs on; then, `own`, that of the thread that waits. Without the
  * lock no thread runs Python code, so its Python stack is still that which was seen when it let go, if it was. Returns
- * the holder's, 0: unknown. `ctx` may be NULL.
+ * the holder's, 0: unknown. `ctx` NULL: without registers.
  */
-static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __u64 address, bool own, __u32 holder)
+#define NOT_THE_HOLDER ((__u32)-1) /* as `holder`: it is not looked at */
+
+static __always_inline __u64 look_with(struct pt_regs *ctx, const struct hit *hit, __u64 address, bool own,
+				       __u32 holder)
 {
 	__u64 began = bpf_ktime_get_ns(), stack = 0, took;
 	struct thread *thread = hit->thread;
@@ -219,7 +225,7 @@ static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __
 	walk = any_stacks ? take_walk(&number) : NULL;
 	if (!walk)
 		return 0;
-	if (python_stacks)
+	if (python_stacks && holder != NOT_THE_HOLDER)
 		stack = look_at_holder(address, hit->slot, holder, number);
 	if (own) {
 		thread->call_site = look_here(ctx, hit->lock, address, hit->slot, walk, number);
@@ -229,9 +235,23 @@ static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __
 	took = bpf_ktime_get_ns() - began;
 	count_walk(WAITER_LOOKS);
 	count_more(WAITER_LOOK_NS, took);
-	if (!ctx)
+	if (hit->asleep)
 		count_more(SCHEDULER_LOOK_NS, took);
 	return stack;
+}
+
+/* Global, and of numbers only, so that the verifier sees it once. */
+__attribute__((noinline)) __u64 look_without(__u64 address, __u32 slot, __u32 own, __u32 holder, __u32 asleep)
+{
+	struct hit hit = {.slot = slot, .asleep = asleep};
+
+	return find_both(address, slot, &hit.lock, &hit.thread) ? look_with(NULL, &hit, address, own, holder) : 0;
+}
+
+static __always_inline __u64 look(struct pt_regs *ctx, const struct hit *hit, __u64 address, bool own, __u32 holder)
+{
+	return ctx ? look_with(ctx, hit, address, own, holder)
+		   : look_without(address, hit->slot, own, holder, hit->asleep);
 }
 
 /*
@@ -247,26 +267,30 @@ static __always_inline bool can_look_late(const struct pt_regs *ctx, const struc
 
 /*
  * The look that was put off. The holder may have let go since, but runs no other Python code before it has the lock
- * again.
+ * again. Where it was not, the thread's own frames were not found without its registers: it looks at these alone.
  */
 static __always_inline void look_late(struct pt_regs *ctx, const struct hit *hit, __u64 address)
 {
 	struct thread *thread = hit->thread;
-	__u32 holder = thread->attempt_holder;
+	bool due = thread->look_due;
+	__u32 holder = due ? thread->attempt_holder : NOT_THE_HOLDER;
+	__u64 stack = look(ctx, hit, address, true, holder);
 
 	thread->look_due = 0;
+	if (!due)
+		return;
 	thread->looked_ns = hit->now;
-	thread->attempt_stack = thread->first_stack = look(ctx, hit, address, true, holder);
+	thread->attempt_stack = thread->first_stack = stack;
 	if (thread->attempt_stack && find_holder(hit->lock, address, hit->tgid) == holder)
 		hit->lock->holder_stack = thread->attempt_stack;
 }
 
 /*
- * `ctx` is NULL in the scheduler, where each sleep of a semaphore's waiter comes by. Its own stack is then that which
- * was seen when the thread came to the semaphore, unless that was free then; and so is the holder's, if that was just
- * now: the thread may have had to wait for a CPU meanwhile.
+ * `ctx` is NULL where no probe tells: of sleeps, in the scheduler, and, `unslept`, of a thread that did not come to
+ * sleep. A semaphore's waiter has its own stack then from when it came to the semaphore, unless that was free; and so
+ * it has the holder's, if that was just now: the thread may have had to wait for a CPU meanwhile.
  */
-static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, __u64 address)
+static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, __u64 address, bool unslept)
 {
 	struct thread *thread = hit->thread;
 	__u32 holder = find_holder(hit->lock, address, hit->tgid);
@@ -286,6 +310,8 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 		thread->looked_ns = thread->taking_ns;
 	} else if (has_fresh_look(hit->lock, thread, hit->now, holder)) {
 		stack = thread->attempt_stack;
+	} else if (unslept && has_kept_look(thread, hit->now, holder)) {
+		stack = thread->attempt_stack;
 	} else if (can_look_late(ctx, hit)) {
 		put_look_off(thread);
 	} else {
@@ -295,6 +321,24 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	on_blocked(hit->lock, thread, hit->now, holder, stack, weight);
 	if (thread->sleep.charged)
 		charge_sleep(address, hit->slot, hit->now, 0);
+}
+
+/*
+ * A thread goes to sleep for the lock, and no probe told of it, or it put its look off until now; or, `unslept`, it
+ * came back from having to wait and did not sleep. Global, and of numbers only, so that the verifier sees it once.
+ */
+__attribute__((noinline)) int begin_attempt(__u64 address, __u32 slot, __u64 now, __u32 unslept)
+{
+	struct hit hit = {.now = now, .slot = slot, .asleep = !unslept};
+
+	if (!find_both(address, slot, &hit.lock, &hit.thread))
+		return 0;
+	hit.tgid = hit.thread->tgid;
+	if (hit.thread->look_due)
+		look_late(NULL, &hit, address);
+	else
+		blocked(NULL, &hit, address, unslept);
+	return 0;
 }
 
 /*
@@ -467,29 +511,182 @@ static __always_inline long note_woken(const struct hit *hit, __u64 flags)
 	return bpf_map_update_elem(&waiting_at_start, &tid, &woken, flags);
 }
 
-static __always_inline void waited(struct pt_regs *ctx)
+/* The number of the thread that runs in its own namespace, as the C library knows it. */
+static __always_inline __u32 own_number(void)
 {
-	struct hit hit;
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	__u64 offset = bpf_core_field_offset(struct pid, numbers) +
+		       (__u64)BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid);
+	__u32 number = 0;
 
-	if (find_known_hit(&hit, DEALINGS_WAITING)) {
-		hit.thread->hits++;
-		if (!wanted_since(hit.lock, hit.thread, hit.now)) {
-			note_old_wait(&hit);
-			return;
-		}
-		if (hit.thread->look_due)
-			look_late(ctx, &hit, hit.thread->lock);
-		on_waited(hit.lock, hit.thread, hit.now, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
-		if (waits_alone)
-			got_if_free(&hit);
-	} else if (wait_windows) {
-		note_old_wait(&hit);
-	} else if (bpf_map_lookup_elem(&processes, &hit.tgid)) {
-		long err = note_woken(&hit, BPF_NOEXIST);
+	bpf_probe_read_kernel(&number, sizeof(number), (char *)pid + offset);
+	return number;
+}
 
+/* Whether the thread that runs has the mutex of the lock at this address (glibc, x86-64). */
+static __always_inline bool has_mutex(const struct lock_layout *layout, __u64 address, __u32 number)
+{
+	__u32 owner;
+
+	return !bpf_probe_read_user(&owner, sizeof(owner), (void *)(address + layout->mutex + 8)) && owner == number;
+}
+
+/*
+ * The lock whose mutex the thread that runs has, of those that its process is known to have, where it can have several;
+ * 0: it is none of these. Global, and of numbers only, so that the verifier sees it once; so are the two below.
+ */
+__attribute__((noinline)) __u64 lock_with_mutex(__u32 tgid)
+{
+	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	struct lock *lock = process ? lock_at(process->locks[0], tgid) : NULL;
+	__u32 number;
+
+	if (!lock)
+		return 0;
+	if (!process->locks[1] && lock->layout.interpreter_gil == UNKNOWN_OFFSET)
+		return process->locks[0];
+	number = own_number();
+	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++)
+		if (has_mutex(&lock->layout, process->locks[i], number))
+			return process->locks[i];
+	return 0;
+}
+
+/*
+ * The lock of the interpreter that this is the state of the thread that runs in, when that has the lock's mutex; 0: it
+ * is no such state.
+ */
+__attribute__((noinline)) __u64 lock_of_state(__u32 tgid, __u64 state)
+{
+	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	struct lock *known = process ? lock_at(process->locks[0], tgid) : NULL;
+	__u64 address;
+
+	if (!known || known->layout.interpreter_gil == UNKNOWN_OFFSET || known->layout.thread_id == UNKNOWN_OFFSET ||
+	    state <= 4096 || (state & 7) ||
+	    read_word(state + known->layout.thread_id) !=
+		    thread_pointer_of((struct task_struct *)bpf_get_current_task()))
+		return 0;
+	address = read_word(read_word(state + known->layout.interpreter) + known->layout.interpreter_gil);
+	return has_mutex(&known->layout, address, own_number()) ? address : 0;
+}
+
+/* One that was not met yet, or beyond the eighth: the function that takes it has the thread's state in a register. */
+static __always_inline __u64 lock_in_registers(const struct pt_regs *ctx, __u32 tgid)
+{
+	__u64 registers[] = {ctx->bx, ctx->bp, ctx->r12, ctx->r13, ctx->r14, ctx->r15};
+	__u64 address = 0;
+
+	for (int i = 0; i < 6 && !address; i++)
+		address = lock_of_state(tgid, registers[i]);
+	return address;
+}
+
+/* When the thread that comes back from its wait slept for this lock before it was known: since then; else now. */
+static __always_inline __u64 waits_since(const struct traced_process *process, __u64 address, __u32 tid, __u64 now)
+{
+	struct unknown_sleep *sleep = &unknown_sleeps[tid & (UNKNOWN_SLEEPS - 1)];
+
+	if (sleep->tid != tid || !is_slept_for(process, address, sleep->futex))
+		return now;
+	sleep->tid = 0; /* it is over */
+	return sleep->since_ns;
+}
+
+/*
+ * A thread that is not known to wait comes back from where it had to, for this lock. Where the scheduler tells of
+ * sleeps, it did not sleep, unless that began before the trace or the window. Returns its slot; NO_SLOT: it did, or
+ * nothing is known of it.
+ */
+__attribute__((noinline)) __u32 find_unslept(__u64 address, __u32 tgid, __u64 cookie, __u64 ip, __u64 now)
+{
+	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	struct lock *lock = process ? lock_at(process->locks[0], tgid) : NULL;
+	__u32 tid = bpf_get_current_pid_tgid(), slot;
+	struct thread *thread;
+
+	if (!lock || !tells_sleeps(process, now))
+		return NO_SLOT;
+	if (!lock_at(address, tgid) && !new_lock(address, tgid, address + lock->layout.mutex,
+						 make_cookie(PROBE_BLOCKED, cookie_site(cookie), 0), ip))
+		return NO_SLOT;
+	slot = find_slot(tid, DEALINGS_WITH_LOCK, address);
+	if (slot == NO_SLOT) {
+		if (wait_windows || bpf_map_lookup_elem(&waiting_at_start, &tid))
+			return NO_SLOT;
+		slot = new_slot(address, tgid, tid);
+	}
+	begin_attempt(address, slot, waits_since(process, address, tid, now), true);
+	thread = bpf_map_lookup_elem(&threads, &slot);
+	return thread && thread->waiting_since ? slot : NO_SLOT;
+}
+
+/* Tells of a thread that comes back from a wait whose begin was not seen. */
+static __always_inline void waited_unseen(struct hit *hit)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	long err;
+
+	if (wait_windows) {
+		note_old_wait(hit);
+	} else if (find_slot(tid, DEALINGS_ANY, 0) == NO_SLOT && bpf_map_lookup_elem(&processes, &hit->tgid)) {
+		err = note_woken(hit, BPF_NOEXIST);
 		if (err && err != -EEXIST) /* it woke twice before the lock's file was probed at all its sites */
 			lose(LOST_PAIRS);
 	}
+}
+
+/* Whether a thread's own frames could not be found where the scheduler told that it began to wait. */
+static __always_inline bool needs_registers(const struct thread *thread)
+{
+	return waits_alone && python_stacks && !native_stacks && !thread->thread_state;
+}
+
+static __always_inline void waited(struct pt_regs *ctx, __u64 cookie)
+{
+	struct traced_process *process;
+	struct hit hit;
+	__u64 address;
+
+	if (find_known_hit(&hit, DEALINGS_WAITING)) {
+		if (!wanted_since(hit.lock, hit.thread, hit.now)) {
+			hit.thread->hits++;
+			note_old_wait(&hit);
+			return;
+		}
+		process = bpf_map_lookup_elem(&processes, &hit.tgid);
+		if (process && tells_sleeps(process, hit.now) && !is_attempt_open(hit.thread))
+			begin_attempt(hit.thread->lock, hit.slot, hit.now, true);
+	} else {
+		address = waits_alone ? lock_with_mutex(hit.tgid) : 0;
+		if (waits_alone && !address)
+			address = lock_in_registers(ctx, hit.tgid);
+		hit.slot = address ? find_unslept(address, hit.tgid, cookie, PT_REGS_IP(ctx), hit.now) : NO_SLOT;
+		hit.thread = bpf_map_lookup_elem(&threads, &hit.slot);
+		hit.lock = hit.thread ? lock_at(hit.thread->lock, hit.tgid) : NULL;
+		if (!hit.lock) {
+			waited_unseen(&hit);
+			return;
+		}
+	}
+	hit.thread->hits++;
+	if (hit.thread->look_due || needs_registers(hit.thread))
+		look_late(ctx, &hit, hit.thread->lock);
+	on_waited(hit.lock, hit.thread, hit.now, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
+	if (waits_alone)
+		got_if_free(&hit);
+}
+
+/* One of the looks at the hold that this slot's thread ends. */
+__attribute__((noinline)) int weigh_hold(__u64 address, __u32 slot, __u32 i)
+{
+	struct thread *thread;
+	struct lock *lock;
+
+	if (find_both(address, slot, &lock, &thread))
+		weigh_look(lock, thread->tid, lock->acquired_ns, i, &thread->longest);
+	return 0;
 }
 
 /* A hold that others waited for in vain is told. A semaphore's waiters ask for nothing: there, 5 ms of waiting count.
@@ -512,7 +709,10 @@ __attribute__((noinline)) int tell_hog(__u64 address, __u32 slot, __u64 now)
 	hog.instance = thread->instance;
 	hog.tid = thread->tid;
 	hog.lock = address;
-	hog.stack = longest_stack(lock, thread->tid, lock->acquired_ns, now);
+	thread->longest = (struct longest){};
+	for (__u32 i = 0; i < SAMPLES; i++)
+		weigh_hold(address, slot, i);
+	hog.stack = longest_stack(&thread->longest, now);
 	if (!hog.stack)
 		hog.stack = lock->holder_stack ? lock->holder_stack : thread->release_stack;
 	hog.start_ns = lock->acquired_ns;

@@ -93,9 +93,11 @@ static __always_inline void fill_layout(struct lock *lock, const struct file_pla
 		lock->layout.last_holder += load_bias - address;
 }
 
-/* A lock is first seen: it must belong to a traced process and look like one. */
-static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u64 tgid, __u64 second_argument, __u64 cookie,
-						       __u64 ip)
+/*
+ * A lock is first seen: it must belong to a traced process and look like one. Returns whether it is known now. Global,
+ * and of numbers only, so that the verifier sees it once; so is the function below.
+ */
+__attribute__((noinline)) int new_lock(__u64 address, __u64 tgid, __u64 second_argument, __u64 cookie, __u64 ip)
 {
 	struct lock_key key = {.address = address, .tgid = tgid};
 	struct traced_process *process = find_process(tgid);
@@ -105,18 +107,18 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u64 tgid
 	__u64 load_bias;
 
 	if (!process)
-		return NULL;
+		return 0;
 	plan = find_plan(process, cookie_site(cookie), ip, &plan_number, &load_bias);
 	if (!plan || !plan->attached_ns)
-		return NULL;
+		return 0;
 	if (!looks_like_lock(&plan->layout, load_bias, address, second_argument, cookie_event(cookie))) {
 		if (!plan->layout.lock_variable) /* there, it is one of the program's own locks, which are made alike */
 			__sync_fetch_and_add(&plan->unlike, 1);
-		return NULL;
+		return 0;
 	}
 	lock = new_empty_lock(&key, &number);
 	if (!lock)
-		return NULL;
+		return 0;
 	fill_layout(lock, plan, address, load_bias);
 	lock->load_bias = load_bias;
 	lock->holder_syscall = -1;
@@ -127,21 +129,22 @@ static __attribute__((noinline)) struct lock *new_lock(__u64 address, __u64 tgid
 		any_always = true;
 	lock->start_ns = process->start_ns > plan->attached_ns ? process->start_ns : plan->attached_ns;
 	lock->interpreter = find_interpreter(&lock->layout, address);
-	if (!enter_lock(lock, number))
-		return lock_at(address, tgid);
-	remember_lock(process, address);
-	return lock;
+	if (enter_lock(lock, number)) /* else another thread was faster */
+		remember_lock(process, address);
+	return 1;
 }
 
 static __always_inline struct lock *find_lock(struct pt_regs *ctx, __u64 address, __u32 tgid, __u64 cookie)
 {
 	struct lock *lock = lock_at(address, tgid);
 
-	return lock ? lock : new_lock(address, tgid, PT_REGS_PARM2(ctx), cookie, PT_REGS_IP(ctx));
+	if (lock || !new_lock(address, tgid, PT_REGS_PARM2(ctx), cookie, PT_REGS_IP(ctx)))
+		return lock;
+	return lock_at(address, tgid);
 }
 
 /* Takes a free slot for the thread that runs. */
-static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32 tid)
+__attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32 tid)
 {
 	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -184,8 +187,8 @@ static __attribute__((noinline)) __u32 new_slot(__u64 address, __u32 tgid, __u32
 enum dealings { DEALINGS_WITH_LOCK, DEALINGS_WAITING, DEALINGS_TAKING, DEALINGS_BUSY, DEALINGS_ANY };
 
 /*
- * The slot of a thread's dealings with one lock, or of those in which it waits, takes, or is busy (takes or holds) now,
- * or of the last that it began; NO_SLOT: there are none. Global, so that the verifier sees it once.
+ * The slot of a thread's dealings with one lock, or of those in which it waits, takes, or is busy (waits, takes or
+ * holds) now, or of the last that it began; NO_SLOT: there are none. Global, so that the verifier sees it once.
  */
 __attribute__((noinline)) __u32 find_slot(__u32 tid, __u32 which, __u64 address)
 {
@@ -200,7 +203,7 @@ __attribute__((noinline)) __u32 find_slot(__u32 tid, __u32 which, __u64 address)
 		if (which == DEALINGS_WITH_LOCK ? thread->lock == address
 		    : which == DEALINGS_WAITING ? thread->waiting_since != 0
 		    : which == DEALINGS_TAKING  ? thread->taking
-		    : which == DEALINGS_BUSY    ? thread->holding || thread->taking || thread->look_due
+		    : which == DEALINGS_BUSY    ? thread->holding || thread->taking || thread->waiting_since
 						: true)
 			return slot;
 		slot = thread->next - 1; /* 0 - 1 is NO_SLOT */

@@ -21,7 +21,7 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u64 cookie)
 	if (event == PROBE_WAITED || event == PROBE_BLOCKED)
 		count_on_cpu(CPU_WAIT_HITS, 1);
 	if (event == PROBE_WAITED) {
-		waited(ctx);
+		waited(ctx, cookie);
 		return;
 	}
 	if (event == PROBE_TAKEN) {
@@ -33,7 +33,7 @@ static __always_inline void dispatch(struct pt_regs *ctx, __u64 cookie)
 	hit.thread->hits++;
 	switch (event) {
 	case PROBE_BLOCKED:
-		blocked(ctx, &hit, address);
+		blocked(ctx, &hit, address, false);
 		break;
 	case PROBE_ACQUIRED:
 		acquired(&hit);
@@ -111,18 +111,14 @@ static __always_inline bool is_traced(struct task_struct *task)
  */
 static __always_inline void slept(struct thread *thread, __u32 slot, __u32 tgid)
 {
-	struct hit hit = {.now = bpf_ktime_get_ns(), .thread = thread, .slot = slot, .tgid = tgid};
+	struct lock *lock = lock_at(thread->lock, tgid);
+	__u64 now = bpf_ktime_get_ns();
 
-	hit.lock = lock_at(thread->lock, tgid);
-	if (!hit.lock)
+	if (!lock || (thread->look_due && !wanted_since(lock, thread, now)))
 		return;
-	if (thread->look_due) {
-		if (wanted_since(hit.lock, thread, hit.now))
-			look_late(NULL, &hit, thread->lock);
-		return;
-	}
-	on_woken(thread); /* from the sleep before, if there was one */
-	blocked(NULL, &hit, thread->lock);
+	if (!thread->look_due)
+		on_woken(thread); /* from the sleep before, if there was one */
+	begin_attempt(thread->lock, slot, now, false);
 }
 
 static __always_inline void woken(const struct thread *thread, __u32 tgid)
@@ -136,19 +132,144 @@ static __always_inline void woken(const struct thread *thread, __u32 tgid)
 /* Where the user side's registers are on kernels that do not tell (before 5.15): at the top of the kernel stack. */
 #define THREAD_SIZE       16384
 #define REGISTERS_SIZE    168
+#define REGISTERS_SI      104
+#define REGISTERS_DI      112
 #define REGISTERS_ORIG_AX 120
 
-/* The system call that the task is in; -1: none. It is the one that runs. */
+/* One of these, as the task had it when it entered the kernel; -1: it could not be read. */
+static __always_inline __s64 register_of(struct task_struct *task, __u32 offset)
+{
+	struct pt_regs *registers;
+	__s64 value = -1;
+
+	if (!bpf_core_enum_value_exists(enum bpf_func_id___some, BPF_FUNC_task_pt_regs)) {
+		bpf_probe_read_kernel(&value, sizeof(value), task->stack + THREAD_SIZE - REGISTERS_SIZE + offset);
+		return value;
+	}
+	registers = (struct pt_regs *)bpf_task_pt_regs(task);
+	return offset == REGISTERS_SI ? registers->si : offset == REGISTERS_DI ? registers->di : registers->orig_ax;
+}
+
+/* The system call that the task is in; -1: none. */
 static __always_inline __s32 syscall_of(struct task_struct *task)
 {
-	__s64 number = NO_SYSCALL;
+	__s64 number = register_of(task, REGISTERS_ORIG_AX);
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id___some, BPF_FUNC_task_pt_regs))
-		number = ((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax;
-	else if (bpf_probe_read_kernel(&number, sizeof(number),
-				       task->stack + THREAD_SIZE - REGISTERS_SIZE + REGISTERS_ORIG_AX))
-		return NO_SYSCALL;
 	return number >= 0 && number < 4096 ? number : NO_SYSCALL;
+}
+
+/* The command of futex() that the task is in. */
+static __always_inline __u32 futex_command(struct task_struct *task)
+{
+	return register_of(task, REGISTERS_SI) & FUTEX_COMMAND;
+}
+
+/* The futex that the task, in futex(), sleeps for or is about to; 0: it does something else there. */
+static __always_inline __u64 futex_waited_for(struct task_struct *task)
+{
+	__u32 command = futex_command(task);
+
+	return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET ? register_of(task, REGISTERS_DI) : 0;
+}
+
+/* The lock whose waiters sleep for this futex; 0: no known one's. Global, so that the verifier sees it once. */
+__attribute__((noinline)) __u64 lock_of_futex(__u32 tgid, __u64 futex)
+{
+	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!process || !process->sleeps_ns)
+		return 0;
+	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++)
+		if (is_slept_for(process, process->locks[i], futex))
+			return process->locks[i];
+	if (!process->locks[LOCKS_OF_PROCESS - 1])
+		return 0;
+	futex -= process->sleep_offset; /* of a lock beyond the eighth */
+	return lock_at(futex, tgid) ? futex : lock_at(futex ^ 4, tgid) ? futex ^ 4 : 0;
+}
+
+/* Where threads sleep for a lock that was not met yet, those who come back will want to know. */
+static __always_inline void note_unknown_sleep(const struct task_struct *task, __u64 futex)
+{
+	struct unknown_sleep *sleep = &unknown_sleeps[task->pid & (UNKNOWN_SLEEPS - 1)];
+
+	sleep->tid = 0;
+	sleep->futex = futex;
+	sleep->since_ns = bpf_ktime_get_ns();
+	sleep->tid = task->pid;
+}
+
+/*
+ * A thread that a probe told of goes to sleep: it shows where threads sleep for their lock, and that the scheduler
+ * tells. What it may have to wait for before, within the C library, it does with another command.
+ */
+static __always_inline void learn_sleep(struct traced_process *process, struct task_struct *task, __u64 futex)
+{
+	struct thread *thread;
+	struct lock *lock;
+	__u32 slot;
+
+	if (futex_command(task) != FUTEX_WAIT_BITSET)
+		return;
+	thread = find_dealings(task->pid, DEALINGS_WAITING, 0, &slot);
+	if (!thread || futex - thread->lock >= LOCK_SPAN || !is_attempt_open(thread))
+		return;
+	lock = lock_at(thread->lock, task->tgid);
+	if (!lock || lock->layout.mutex == UNKNOWN_OFFSET || !wanted_since(lock, thread, bpf_ktime_get_ns()))
+		return;
+	process->sleep_offset = futex - thread->lock;
+	process->sleeps_ns = bpf_ktime_get_ns();
+}
+
+/*
+ * The thread leaves its CPU in futex(): it sleeps, or has to wait for the CPU before it does. False: not for a lock
+ * that is known, as far as this tells.
+ */
+static __always_inline bool slept_for_lock(struct task_struct *task)
+{
+	__u32 tgid = task->tgid, slot;
+	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	__u64 futex = futex_waited_for(task), now, address;
+	struct thread *thread;
+	struct lock *lock;
+
+	if (!waits_alone || !process || !futex)
+		return false;
+	if (!process->sleeps_ns)
+		learn_sleep(process, task, futex);
+	address = lock_of_futex(tgid, futex);
+	if (!address) {
+		note_unknown_sleep(task, futex);
+		return false;
+	}
+	now = bpf_ktime_get_ns();
+	slot = look_up_slot(address, tgid, task->pid);
+	if (find_both(address, slot, &lock, &thread) &&
+	    (!wanted_since(lock, thread, now) || !is_attempt_open(thread) || thread->look_due))
+		begin_attempt(address, slot, now, false);
+	return true;
+}
+
+/* A thread in futex(), which is not known to wait, is back on a CPU: if it sleeps for a lock, it has since before. */
+static __always_inline void woke_unseen(struct task_struct *task)
+{
+	__u64 futex = futex_waited_for(task);
+	struct woken woken = {.tgid = task->tgid};
+	__u32 tid = task->pid, slot;
+	__u64 address = lock_of_futex(woken.tgid, futex);
+	const struct unknown_sleep *last = &unknown_sleeps[tid & (UNKNOWN_SLEEPS - 1)];
+	struct thread *thread;
+
+	if (!address || (last->tid == tid && last->futex == futex)) /* it was seen, when the lock was not known yet */
+		return;
+	slot = find_slot(tid, DEALINGS_WITH_LOCK, address);
+	thread = bpf_map_lookup_elem(&threads, &slot);
+	if (thread && wait_windows) {
+		thread->old_wait = wait_window;
+	} else if (!thread && !wait_windows) {
+		woken.time_ns = bpf_ktime_get_ns();
+		bpf_map_update_elem(&waiting_at_start, &tid, &woken, BPF_NOEXIST);
+	}
 }
 
 /*
@@ -232,19 +353,24 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 		return 0;
 	if (is_traced(prev)) {
 		bool asleep = !preempt && state_of(prev) != TASK_RUNNING;
+		bool in_futex = syscall_of(prev) == FUTEX;
 
-		thread = find_dealings(prev->pid, DEALINGS_BUSY, 0, &slot);
-		if (thread && (thread->taking || thread->look_due) && asleep && syscall_of(prev) == FUTEX)
-			slept(thread, slot, prev->tgid);
-		else if (thread)
-			left_cpu(thread, prev, asleep);
+		if (!in_futex || !slept_for_lock(prev)) {
+			thread = find_dealings(prev->pid, DEALINGS_BUSY, 0, &slot);
+			if (thread && (thread->taking || thread->look_due) && asleep && in_futex)
+				slept(thread, slot, prev->tgid);
+			else if (thread)
+				left_cpu(thread, prev, asleep);
+		}
 	}
 	if (is_traced(next)) {
 		thread = find_dealings(next->pid, DEALINGS_BUSY, 0, &slot);
 		if (thread && thread->taking)
 			woken(thread, next->tgid);
-		else if (thread)
+		else if (thread && thread->holding)
 			came_back(thread, next);
+		else if (waits_alone && !(thread && thread->wait_window == wait_window) && syscall_of(next) == FUTEX)
+			woke_unseen(next);
 	}
 	return 0;
 }

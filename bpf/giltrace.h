@@ -27,6 +27,12 @@ struct charge {
 	__u32 charged; /* there is something to charge */
 };
 
+/* Of the stacks that looks at a thread found, which lasted the longest so far, and the last one; 0: there is none. */
+struct longest {
+	__u64 stack, ns;
+	__u64 last, since;
+};
+
 /* One thread's dealings with one lock: a slot of the array `threads`. All zero: a free slot. */
 struct thread {
 	__u64 lock;
@@ -64,6 +70,8 @@ struct thread {
 	__u64 hold_syscall_ns;             /* the longest sleep in it, */
 	__s32 hold_syscall;                /* and in which system call */
 	__s32 off_cpu_syscall;
+
+	struct longest longest; /* of its hold that ends */
 
 	__u64 pointer; /* its thread pointer */
 
@@ -198,6 +206,9 @@ struct traced_process {
 	__u64 start_ns;                /* when its trace began */
 	__u64 load_bias;               /* of its runtime's file; for kernels whose probes have no cookies */
 	__u64 locks[LOCKS_OF_PROCESS]; /* addresses; 0: none */
+	/* Where the scheduler is known to tell of sleeps for its locks: since when, and from a lock to the futex. */
+	__u64 sleeps_ns; /* 0: it is not */
+	__u64 sleep_offset;
 };
 
 /* A lock of a process that ended, kept until the user side has read it. */
@@ -240,6 +251,15 @@ struct release {
 	__u64 outside_ns;
 	__u64 returns, back_ns;
 };
+
+/* A sleep for a futex that is no known lock's. */
+struct unknown_sleep {
+	__u64 futex;
+	__u64 since_ns;
+	__u32 tid, pad;
+};
+
+#define UNKNOWN_SLEEPS 256 /* remembered, each in the place of its thread's number; a power of two */
 
 /* A thread that woke from a sleep which began before the trace. */
 struct woken {
@@ -352,15 +372,29 @@ struct event {
 #define NO_SYSCALL (-1) /* a thread is in none */
 #define FUTEX      202  /* on x86-64 */
 
+#define FUTEX_COMMAND     127 /* in its second argument */
+#define FUTEX_WAIT        0
+#define FUTEX_WAIT_BITSET 9
+
+#define LOCK_SPAN 512 /* what a thread sleeps for is within the lock only when it is within so many bytes */
+
+/*
+ * So long after the scheduler was first seen to tell of a sleep for a process's lock, each sleep that began since is
+ * known: one that woke up before is over.
+ */
+#define SLEEPS_TELL_NS 20000000
+
+#define KEPT_NS 100000000 /* so long a look at a holder is good for a waiter that does not come to sleep */
+
 #define FRESH_NS 1000000 /* so long a look at a holder is good for a waiter that wakes up in vain */
 
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 480 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 512 + 2 * sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct lock) == 520 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
-_Static_assert(sizeof(struct traced_process) == 88, "the same on both sides");
+_Static_assert(sizeof(struct traced_process) == 104, "the same on both sides");
 _Static_assert(sizeof(struct record) == 24, "the same on both sides");
 _Static_assert(sizeof(struct event) == 72, "the same on both sides");
 #endif

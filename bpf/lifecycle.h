@@ -20,7 +20,9 @@ HISTOGRAM_INLINE void advance_wall(struct lock *lock, __u64 now)
 {
 	__u32 waiters = lock->waiters;
 
-	if (waiters && now > lock->wall_since)
+	if (now <= lock->wall_since)
+		return;
+	if (waiters)
 		lock->wall_ns += (now - lock->wall_since) / waiters;
 	lock->wall_since = now;
 }
@@ -93,23 +95,26 @@ HISTOGRAM_INLINE struct charge take_part(struct charge *left, __u64 begin, __u64
 	return part;
 }
 
-/* The stack that the thread had for the longest time from `since` to `now`, as far as looks tell; 0: unknown. */
-HISTOGRAM_INLINE __u64 longest_stack(const struct lock *lock, __u32 tid, __u64 since, __u64 now)
+/* The i-th look, in the search for the stack that the thread had for the longest time since `since`. */
+HISTOGRAM_INLINE void weigh_look(const struct lock *lock, __u32 tid, __u64 since, __u32 i, struct longest *longest)
 {
-	__u64 longest_ns = 0, longest = 0, stack = 0, begin = now, next;
 	struct sample look;
+	__u64 begin;
 
-	for (__u32 i = 0; i < SAMPLES; i++) {
-		if (!find_look(lock, tid, since, i, &look, &next))
-			continue;
-		if (next > begin && next - begin > longest_ns) {
-			longest_ns = next - begin;
-			longest = stack;
-		}
-		begin = next;
-		stack = look.stack;
+	if (!find_look(lock, tid, since, i, &look, &begin))
+		return;
+	if (longest->since && begin > longest->since && begin - longest->since > longest->ns) {
+		longest->ns = begin - longest->since;
+		longest->stack = longest->last;
 	}
-	return now - begin > longest_ns ? stack : longest;
+	longest->since = begin;
+	longest->last = look.stack;
+}
+
+/* What it was, at `now`, when all looks were weighed; 0: unknown. */
+HISTOGRAM_INLINE __u64 longest_stack(const struct longest *longest, __u64 now)
+{
+	return longest->since && now - longest->since > longest->ns ? longest->last : longest->stack;
 }
 
 /*
@@ -167,6 +172,36 @@ HISTOGRAM_INLINE bool has_fresh_look(const struct lock *lock, const struct threa
 {
 	return thread->waiting_since && thread->attempt_stack && thread->attempt_holder == holder &&
 	       now - thread->looked_ns < FRESH_NS && !fell_asleep(lock, thread->looked_ns);
+}
+
+/*
+ * Whether the scheduler tells of each sleep for this process's locks, so that no probe need to. It does where the
+ * futexes that a condition variable's waiters sleep for are within it, as glibc's are.
+ */
+HISTOGRAM_INLINE bool tells_sleeps(const struct traced_process *process, __u64 now)
+{
+	return process->sleeps_ns && now > process->sleeps_ns + SLEEPS_TELL_NS;
+}
+
+/* Whether this is a futex that the lock's waiters sleep for. glibc has two in turn, side by side. */
+HISTOGRAM_INLINE bool is_slept_for(const struct traced_process *process, __u64 address, __u64 futex)
+{
+	return process->sleeps_ns && !(((futex - address) ^ process->sleep_offset) & ~4ULL);
+}
+
+/* Whether an attempt of the thread to get the lock goes on: it is about to sleep, or does, or did not yet come to. */
+HISTOGRAM_INLINE bool is_attempt_open(const struct thread *thread)
+{
+	return thread->waiting_since && thread->attempt_since && thread->woken_by == WAKE_UNKNOWN;
+}
+
+/*
+ * Whether what the thread saw of this holder is good for an attempt in which it does not come to sleep: that is over at
+ * once, and has the lock's mutex now, which a look would keep from others for longer than it lasted.
+ */
+HISTOGRAM_INLINE bool has_kept_look(const struct thread *thread, __u64 now, __u32 holder)
+{
+	return thread->attempt_stack && thread->attempt_holder == holder && now - thread->looked_ns < KEPT_NS;
 }
 
 /*
@@ -248,7 +283,8 @@ HISTOGRAM_INLINE void put_look_off(struct thread *thread)
 
 /*
  * The waiting thread has the lock: closes its wait; `thread->sleep` is to be charged. True when it was one that counts
- * (begun and ended within the trace), for the pair's number of waits.
+ * (begun and ended within the trace), for the pair's number of waits. One of no length is known by its end alone: the
+ * thread found the lock held, and the release came before it could sleep.
  */
 HISTOGRAM_INLINE bool end_wait(struct lock *lock, struct thread *thread, __u64 now, __u32 window)
 {
@@ -267,7 +303,8 @@ HISTOGRAM_INLINE bool end_wait(struct lock *lock, struct thread *thread, __u64 n
 		if (bucket < ATTEMPTS_BUCKETS)
 			lock->attempts[bucket] += thread->wait_weight;
 		thread->handoffs += thread->wait_weight;
-		if (lock->released_ns > thread->waiting_since && lock->released_ns <= now && lock->window == window)
+		if ((lock->released_ns > thread->waiting_since || !waited) && lock->released_ns <= now &&
+		    lock->window == window)
 			histogram_add_weighted(&lock->handoff, now - lock->released_ns, lock->weight);
 	}
 	leave_waiters(lock, thread, now);

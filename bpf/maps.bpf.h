@@ -32,6 +32,8 @@ volatile bool any_always; /* a lock was met that windows are not for */
 volatile __u64 cpu_counts[COUNTED_CPUS][CPU_COUNTS];
 /* Where the locks that were met last are in `locks`: what is there tells whether it is the one. */
 volatile __u32 lock_cache[LOCK_CACHE];
+/* Of each thread the last, unless another took its place. */
+static struct unknown_sleep unknown_sleeps[UNKNOWN_SLEEPS];
 /* Until the trace begins, and after it ended, hits are ignored. */
 volatile bool active;
 __u64 start_ns; /* when it began */

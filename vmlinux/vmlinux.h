@@ -56,6 +56,15 @@ struct signal_struct {
 	atomic_t live; /* threads that have not exited */
 };
 
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1]; /* one for each namespace that it is in, the outermost first */
+};
+
 struct task_struct {
 	unsigned int __state; /* since 5.14 */
 	pid_t pid, tgid;
@@ -63,6 +72,7 @@ struct task_struct {
 	char comm[16];
 	struct task_struct *group_leader, *real_parent;
 	struct signal_struct *signal;
+	struct pid *thread_pid;
 	struct thread_struct thread;
 	void *stack;
 };

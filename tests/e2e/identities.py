@@ -54,8 +54,10 @@ def check_whole_waits(test, report):
         test.assertEqual(sum(b["wait_ns"] for b in blame), gil["waited_ns"], "the blame's time")
         test.assertEqual(gil["timeouts"] + gil["stolen"], gil["failed"], "each failure has its cause")
     sleeps = sum(gil["contended"] + gil["failed"] for gil in report["gils"])
-    hits = 2 * sleeps
+    hits = report["probes"]["hits"]
     if report["probes"]["level"] == "all":
-        hits += sum(gil["acquisitions"] + releases(gil) for gil in report["gils"])
-    test.assertEqual(report["probes"]["hits"], hits,
-                     "two traps a cycle and two a sleep: no hit more and none less")
+        cycles = sum(gil["acquisitions"] + releases(gil) for gil in report["gils"])
+        test.assertEqual(hits, cycles + 2 * sleeps, "two traps a cycle and two a sleep: no hit more and none less")
+    else:
+        test.assertLessEqual(hits, 2 * sleeps, "two traps a sleep at most")
+        test.assertGreaterEqual(hits, sleeps, "and one, when the scheduler tells of the other")

@@ -50,6 +50,20 @@ class WaitsMode(TraceTest):
         self.assertEqual([name for name in UNKNOWN if gil[name] is not None], [], "not probed, so not known")
         self.assertGreater(gil["contended"], 50)
 
+    def check_scheduler_tells(self, program):
+        """The probe where waits begin goes when the scheduler tells as much, where probes are the process's alone and
+        no native stacks are wanted from it."""
+        hits = {}
+        for options in [(), ("--follow",), ("--stacks=native",)]:
+            target = self.start_target(program, workload("spin"), 2, 0.001, 60)
+            target.hear()
+            report = self.trace("--quiet", "--probes=waits", *options, "-p", target.pid, "-d", SECONDS).report
+            gil = self.only_gil(report)
+            self.assertGreater(gil["contended"] + gil["failed"], 500)
+            hits[options] = report["probes"]["hits"] / (gil["contended"] + gil["failed"])
+        self.assertLess(hits[()], 1.2, "one a sleep, but for the first moments")
+        self.assertGreater(min(hits[("--follow",)], hits[("--stacks=native",)]), 1.95, "two a sleep")
+
     def check_uncontended_is_free(self, program):
         """One thread never waits: not one hit, whatever it does with the lock."""
         report = self.trace("--quiet", "--probes=waits", "--", program, workload("write_loop"), 1, 5000).report

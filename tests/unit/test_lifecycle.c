@@ -342,6 +342,15 @@ static void test_stack_of_a_sleep(void **state)
 	assert_int_equal(charge_blocked(&s->lock, &s->b, 26000, 14, 0x10).stack, 0xf);
 }
 
+static uint64_t find_longest(const struct lock *lock, uint32_t tid, uint64_t since, uint64_t now)
+{
+	struct longest longest = {0};
+
+	for (uint32_t i = 0; i < SAMPLES; i++)
+		weigh_look(lock, tid, since, i, &longest);
+	return longest_stack(&longest, now);
+}
+
 /* What the looks of the timer say of a time: each counts from when it was to the next, equal ones in a row are one. */
 static void test_looks(void **state)
 {
@@ -367,9 +376,9 @@ static void test_looks(void **state)
 	assert_int_equal(look.stack, 0x4);
 	assert_true(find_look(lock, 0, 10000, SAMPLES - 2, &look, &begin)); /* at any thread */
 	assert_int_equal(look.tid, 14);
-	assert_int_equal(longest_stack(lock, 11, 10000, 15500), 0x2);
-	assert_int_equal(longest_stack(lock, 11, 10000, 17000), 0x4);
-	assert_int_equal(longest_stack(lock, 12, 1, 17000), 0);
+	assert_int_equal(find_longest(lock, 11, 10000, 15500), 0x2);
+	assert_int_equal(find_longest(lock, 11, 10000, 17000), 0x4);
+	assert_int_equal(find_longest(lock, 12, 1, 17000), 0);
 	/* The first look at a hold counts from the hold's beginning, and is another than that of the hold before. */
 	on_acquired(lock, &s->a, 16000, 1, 1);
 	add_sample(lock, 17000, 17000, 11, 0x4);
@@ -520,6 +529,102 @@ static void test_look_put_off(void **state)
 	assert_int_equal(s->b.contended, 1);
 }
 
+/* The scheduler is trusted to tell of sleeps only when those that began before it was seen to are over. */
+static void test_when_sleeps_are_told(void **state)
+{
+	struct traced_process process = {0};
+	uint64_t seen = 5000000;
+
+	(void)state;
+	assert_false(tells_sleeps(&process, seen + 2 * SLEEPS_TELL_NS)); /* it never was */
+	process.sleeps_ns = seen;
+	assert_false(tells_sleeps(&process, seen));
+	assert_false(tells_sleeps(&process, seen + SLEEPS_TELL_NS));
+	assert_true(tells_sleeps(&process, seen + SLEEPS_TELL_NS + 1));
+	assert_false(tells_sleeps(&process, seen - 1));
+}
+
+/* Of any lock of the process, at the same distance; the C library sleeps for two words in turn. */
+static void test_where_sleeps_are(void **state)
+{
+	struct traced_process process = {.sleep_offset = 76};
+
+	(void)state;
+	assert_false(is_slept_for(&process, 0x1000, 0x1000 + 76)); /* nothing is known */
+	process.sleeps_ns = 1;
+	assert_true(is_slept_for(&process, 0x1000, 0x1000 + 76));
+	assert_true(is_slept_for(&process, 0x1000, 0x1000 + 72));
+	assert_true(is_slept_for(&process, 0x2000, 0x2000 + 76));
+	assert_false(is_slept_for(&process, 0x1000, 0x1000 + 80));
+	assert_false(is_slept_for(&process, 0x1000, 0x1000 + 68));
+	assert_false(is_slept_for(&process, 0x1000, 0x1000));
+	assert_false(is_slept_for(&process, 0x1000, 0x2000 + 76));
+}
+
+/* From where a thread finds the lock held to where it comes back from that; not before, between, or after. */
+static void test_open_attempt(void **state)
+{
+	struct scene *s = *state;
+
+	assert_false(is_attempt_open(&s->b));
+	on_blocked(&s->lock, &s->b, 2000, 11, 0, 1);
+	assert_true(is_attempt_open(&s->b));
+	on_waited(&s->lock, &s->b, 3000, true);
+	assert_false(is_attempt_open(&s->b));
+	on_blocked(&s->lock, &s->b, 3100, 11, 0, 1);
+	assert_true(is_attempt_open(&s->b));
+	on_waited(&s->lock, &s->b, 4000, false);
+	assert_false(is_attempt_open(&s->b));
+	end_wait(&s->lock, &s->b, 4000, 1);
+	assert_false(is_attempt_open(&s->b));
+	on_wait_at_start(&s->b, 1000);
+	assert_false(is_attempt_open(&s->b)); /* nothing is known of its first attempt */
+}
+
+/* Who does not come to sleep makes do with what it saw of the same holder, for longer than a sleeper would. */
+static void test_kept_look(void **state)
+{
+	struct scene *s = *state;
+	uint64_t looked = 1000000;
+
+	assert_false(has_kept_look(&s->b, looked, 11));
+	s->b.looked_ns = looked;
+	on_blocked(&s->lock, &s->b, looked, 11, 7, 1);
+	end_wait(&s->lock, &s->b, looked + 100, 1);
+	assert_true(has_kept_look(&s->b, looked + KEPT_NS - 1, 11));
+	assert_false(has_kept_look(&s->b, looked + KEPT_NS, 11));
+	assert_false(has_kept_look(&s->b, looked + 200, 13));
+	on_blocked(&s->lock, &s->b, looked + 300, 11, 0, 1); /* this look found nothing */
+	assert_false(has_kept_look(&s->b, looked + 300, 11));
+}
+
+/* A wait without a sleep is seen at its end alone: it counts, with no length, and so do its attempt and hand-off. */
+static void test_wait_without_sleep(void **state)
+{
+	struct scene *s = *state;
+
+	on_acquired(&s->lock, &s->a, 2000, 1, 1);
+	on_released(&s->lock, &s->a, 2900, 1, true);
+	on_blocked(&s->lock, &s->b, 3000, 11, 7, 1);
+	on_waited(&s->lock, &s->b, 3000, false);
+	assert_true(end_wait(&s->lock, &s->b, 3000, 1));
+	assert_true(s->b.sleep.charged);
+	assert_int_equal(s->b.sleep.holder, 11);
+	assert_int_equal(s->b.sleep.ns, 0);
+	assert_int_equal(s->b.contended, 1);
+	assert_int_equal(s->b.failed, 0);
+	assert_int_equal(s->b.wait.count, 1);
+	assert_int_equal(s->b.wait.max_ns, 0);
+	assert_int_equal(s->lock.handoff.count, 1);
+	assert_int_equal(s->lock.handoff.sum_ns, 100);
+	/* One that slept has no hand-off from a release before its sleep. */
+	on_blocked(&s->lock, &s->b, 3500, 11, 7, 1);
+	on_waited(&s->lock, &s->b, 3600, false);
+	end_wait(&s->lock, &s->b, 3600, 1);
+	assert_int_equal(s->lock.handoff.count, 1);
+	assert_int_equal(s->lock.waiters, 0);
+}
+
 int main(void)
 {
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -545,6 +650,11 @@ int main(void)
 		SCENE(test_holder_asleep),
 		SCENE(test_windows),
 		SCENE(test_look_put_off),
+		SCENE(test_when_sleeps_are_told),
+		SCENE(test_where_sleeps_are),
+		SCENE(test_open_attempt),
+		SCENE(test_kept_look),
+		SCENE(test_wait_without_sleep),
 	};
 
 	return cmocka_run_group_tests_name("lifecycle", tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bpf/lifecycle.h"
 #include "user/capture/capture_state.h"
 #include "user/capture/discovery.h"
 #include "user/capture/drain.h"
@@ -189,12 +190,11 @@ static int begin_tracing(struct capture *capture, const struct process *process,
 	return 0;
 }
 
-static bool is_traced(const struct capture *capture, pid_t pid)
+static bool find_traced(const struct capture *capture, pid_t pid, struct traced_process *traced)
 {
-	struct traced_process traced;
 	uint32_t key = (uint32_t)pid;
 
-	return !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.processes), &key, &traced);
+	return !bpf_map_lookup_elem(bpf_map__fd(capture->bpf->maps.processes), &key, traced);
 }
 
 /* What is done with each process of the scope; what it returns above 0 is added up. */
@@ -291,7 +291,9 @@ int capture__attach_scope(struct capture *capture)
  */
 static int begin_descendant(struct capture *capture, const struct process *process)
 {
-	if (is_traced(capture, process__pid(process)))
+	struct traced_process traced;
+
+	if (find_traced(capture, process__pid(process), &traced))
 		return 0;
 	discovery__look(capture->discovery, process);
 	return begin_tracing(capture, process, 0, false) ? 0 : 1;
@@ -392,6 +394,24 @@ static void watch_met_locks(struct capture *capture, uint64_t now)
 		watch_lock(capture, (uint32_t)lock.key.tgid, lock.instance, lock.plan, lock.key.address);
 }
 
+/*
+ * Where the scheduler tells of sleeps, the probes where waits begin go: each keeps the lock's mutex for as long as it
+ * takes, from the one who wants to let go. Only Python stacks can be read there.
+ */
+static void forgo_blocked(struct capture *capture, uint64_t now)
+{
+	struct traced_process traced;
+
+	if (capture->level == TRACE_ALL || capture->unfiltered || capture->bpf->rodata->native_stacks)
+		return;
+	for (size_t i = 0; i < capture->given_count; i++) {
+		pid_t pid = process__pid(capture->given[i].process);
+
+		if (find_traced(capture, pid, &traced) && tells_sleeps(&traced, now))
+			files__forgo_blocked(capture->files, pid);
+	}
+}
+
 /* Whether all processes that were traced have ended. */
 static bool is_deserted(const struct capture *capture)
 {
@@ -421,6 +441,7 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, uin
 		bool deserted = is_deserted(capture); /* who is not there any more has told what it had to */
 
 		watch_met_locks(capture, capture__now());
+		forgo_blocked(capture, capture__now());
 		if (!capture->governor)
 			run_samples__go_on(&capture->runs, capture->bpf, capture__now());
 		ring_buffer__consume(capture->ring);
@@ -450,6 +471,8 @@ void capture__stop(struct capture *capture)
 	capture->bpf->bss->active = false;
 	capture->stop_ns = capture__now();
 	governor__stop(capture->governor, capture->stop_ns);
+	if (capture->files)
+		files__begin_detach(capture->files);
 	run_samples__end(&capture->runs, capture->bpf);
 }
 

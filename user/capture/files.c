@@ -24,13 +24,15 @@ struct probed_file {
 	bool for_all;        /* one link serves every process */
 };
 
+#define DETACHED_TOGETHER 16
+
 /* Probes in one file, for one process or for all. */
 struct attached {
 	struct links links;
 	const struct probed_file *file;
 	pid_t only;
-	bool waits, holds; /* whose sites these are */
-	int fd;            /* opens the file again, for those that come and go; else -1 */
+	bool blocked, waits, holds; /* whose sites these are: where waits begin, other ones of waits, of holds */
+	int fd;                     /* opens the file again, for those that come and go; else -1 */
 	bool on;
 };
 
@@ -45,6 +47,9 @@ struct files {
 	bool is_on[FILES_KINDS];
 	size_t attached_count;
 	struct attached **attached;
+	/* What follows is not. */
+	size_t leaving_count;
+	pthread_t leaving[DETACHED_TOGETHER]; /* each detaches something */
 };
 
 struct files *files__new(struct giltrace_bpf *bpf, bool multi, enum trace_level level)
@@ -69,10 +74,35 @@ static void free_attached(struct attached *attached)
 	free(attached);
 }
 
+static void *free_beside(void *attached)
+{
+	free_attached(attached);
+	return NULL;
+}
+
+/* The kernel waits until no thread is in the probes any more, for 20 to 70 ms: nobody else need to. */
+static void detach_beside(struct files *files, struct attached *attached)
+{
+	if (files->leaving_count < DETACHED_TOGETHER &&
+	    !pthread_create(&files->leaving[files->leaving_count], NULL, free_beside, attached))
+		files->leaving_count++;
+	else
+		free_attached(attached);
+}
+
+void files__begin_detach(struct files *files)
+{
+	while (files->attached_count && files->leaving_count < DETACHED_TOGETHER)
+		detach_beside(files, files->attached[--files->attached_count]);
+}
+
 void files__detach(struct files *files)
 {
-	while (files->attached_count)
-		free_attached(files->attached[--files->attached_count]);
+	do {
+		files__begin_detach(files);
+		while (files->leaving_count)
+			pthread_join(files->leaving[--files->leaving_count], NULL);
+	} while (files->attached_count);
 }
 
 void files__free(struct files *files)
@@ -136,14 +166,10 @@ static bool is_needed(const struct probe_plan *plan, enum probe_event event)
 	return event != PROBE_SWITCHED || !has_site(plan, PROBE_WAITED);
 }
 
-static bool is_of_waits(enum probe_event event)
+/* The sites that are wanted, with the distance from the lock to the argument at each. */
+static size_t choose_sites(const struct attached *wanted, struct link_site *sites)
 {
-	return event == PROBE_BLOCKED || event == PROBE_WAITED;
-}
-
-/* The sites of waits, of holds, or of both, with the distance from the lock to the argument at each. */
-static size_t choose_sites(const struct probed_file *file, bool waits, bool holds, struct link_site *sites)
-{
+	const struct probed_file *file = wanted->file;
 	const struct probe_plan *plan = &file->plan;
 	size_t count = 0;
 
@@ -151,7 +177,9 @@ static size_t choose_sites(const struct probed_file *file, bool waits, bool hold
 		const struct probe_site *site = &plan->sites[i];
 		bool at_cond = site->event != PROBE_ACQUIRED && site->event != PROBE_SWITCHED;
 
-		if (!is_needed(plan, site->event) || !(is_of_waits(site->event) ? waits : holds))
+		if (!is_needed(plan, site->event) || !(site->event == PROBE_BLOCKED  ? wanted->blocked
+						       : site->event == PROBE_WAITED ? wanted->waits
+										     : wanted->holds))
 			continue;
 		sites[count++] = (struct link_site){
 			.file_offset = site->file_offset,
@@ -249,7 +277,7 @@ static int add_file(struct files *files, const struct probe_plan *plan, char *wh
 static int attach(const struct files *files, struct attached *attached, const char *path)
 {
 	struct link_site sites[LINKS_MAX_SITES];
-	size_t count = choose_sites(attached->file, attached->waits, attached->holds, sites);
+	size_t count = choose_sites(attached, sites);
 	int err = links__attach(&attached->links, files->bpf, files->multi, attached->only, path, sites, count);
 
 	attached->on = !err;
@@ -271,6 +299,12 @@ static int switch_one(const struct files *files, struct attached *attached, bool
 	return 0;
 }
 
+/* Of those that come and go. */
+static enum files_kind kind_of(const struct attached *attached)
+{
+	return attached->holds ? FILES_HOLDS : FILES_WAITS;
+}
+
 int files__switch(struct files *files, enum files_kind kind, bool on)
 {
 	int err = 0;
@@ -281,7 +315,7 @@ int files__switch(struct files *files, enum files_kind kind, bool on)
 		struct attached *attached = files->attached[i];
 		int failed = 0;
 
-		if (attached->fd >= 0 && (kind == FILES_WAITS ? attached->waits : attached->holds))
+		if (attached->fd >= 0 && kind_of(attached) == kind)
 			failed = switch_one(files, attached, on);
 		err = err ? err : failed;
 	}
@@ -307,7 +341,7 @@ static int add_attached(struct files *files, const struct attached *which, const
 	if (grown)
 		files->attached = grown;
 	err = grown ? 0 : -ENOMEM;
-	if (grown && (which->fd < 0 || files->is_on[which->waits ? FILES_WAITS : FILES_HOLDS]))
+	if (grown && (which->fd < 0 || files->is_on[kind_of(which)]))
 		err = attach(files, attached, path);
 	if (!err)
 		files->attached[files->attached_count++] = attached;
@@ -317,24 +351,43 @@ static int add_attached(struct files *files, const struct attached *which, const
 	return err;
 }
 
-/* Where there are windows, the probes of waits and those of holds come and go apart. */
+/*
+ * Where waits stand alone, their probes and those of holds come and go apart, and those where the waits of one process
+ * begin may be given up.
+ */
 static int add_links(struct files *files, const struct probed_file *file, pid_t only, const char *path)
 {
-	bool windows = files->level == TRACE_AUTO && waits_stand_alone(&file->plan);
-	struct attached which = {.file = file, .only = only, .fd = -1, .waits = true};
+	bool one_by_one = files->level != TRACE_ALL && waits_stand_alone(&file->plan);
+	struct attached which = {.file = file, .only = only, .fd = -1, .blocked = true, .waits = true, .holds = true};
 	int err = 0;
 
-	if (!windows) {
-		which.holds = files->level != TRACE_WAITS;
+	if (!one_by_one)
 		return add_attached(files, &which, path);
-	}
-	for (int kind = 0; !err && kind < FILES_KINDS; kind++) {
-		which.waits = kind == FILES_WAITS;
-		which.holds = kind == FILES_HOLDS;
+	for (int part = only ? 0 : 1; !err && part < (files->level == TRACE_AUTO ? 3 : 2); part++) {
+		which.blocked = part == 0 || (part == 1 && !only);
+		which.waits = part == 1;
+		which.holds = part == 2;
 		which.fd = open(path, O_PATH | O_CLOEXEC);
 		err = which.fd < 0 ? -errno : add_attached(files, &which, path);
 	}
 	return err;
+}
+
+bool files__forgo_blocked(struct files *files, pid_t only)
+{
+	struct attached *forgone = NULL;
+
+	pthread_mutex_lock(&files->mutex);
+	for (size_t i = 0; i < files->attached_count && !forgone; i++) {
+		if (!files->attached[i]->blocked || files->attached[i]->waits || files->attached[i]->only != only)
+			continue;
+		forgone = files->attached[i];
+		files->attached[i] = files->attached[--files->attached_count];
+	}
+	pthread_mutex_unlock(&files->mutex);
+	if (forgone)
+		detach_beside(files, forgone);
+	return forgone;
 }
 
 int files__attach(struct files *files, const struct probe_plan *plan, pid_t only, const char *path, char *why,

@@ -54,7 +54,7 @@ static void size_stacks(struct giltrace_bpf *bpf, const struct capture_options *
 	bpf->rodata->entries_half = MAX_RELEASES / 2;
 	bpf_program__set_autoload(bpf->progs.on_timer, options->stacks != TRACE_STACKS_NONE);
 	bpf_program__set_autoload(bpf->progs.on_sched_switch,
-				  options->level != TRACE_WAITS || options->stacks == TRACE_STACKS_PYTHON);
+				  options->level != TRACE_WAITS || !bpf->rodata->native_stacks);
 	if (options->stacks == TRACE_STACKS_NONE)
 		return;
 	bpf_map__set_max_entries(bpf->maps.releases, MAX_RELEASES);
