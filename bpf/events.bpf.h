@@ -191,7 +191,7 @@ __attribute__((noinline)) int finish_wait(__u64 address, __u32 slot, __u64 now)
 	find_releaser(lock, thread);
 	since = thread->waiting_since;
 	is_first = thread->attempt_holder == thread->first_holder && thread->attempt_stack == thread->first_stack;
-	counts = end_wait(lock, thread, now, window_of(lock));
+	counts = end_wait(lock, thread, now, window_of(lock), weight_at(lock, now) != 0);
 	if (counts && wait_windows && !lock->always)
 		count_on_cpu(CPU_WAITED_NS, now - since);
 	is_first = is_first && thread->sleep.charged;
@@ -299,7 +299,7 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	__u64 stack = 0;
 
 	if (!wanted_since(hit->lock, thread, hit->now)) {
-		if (!weight || (wait_windows && thread->old_wait == wait_window))
+		if (!weight || (wait_window && thread->old_wait == wait_window))
 			return;
 		thread->wait_window = wait_window;
 	}
@@ -308,9 +308,8 @@ static __always_inline void blocked(struct pt_regs *ctx, const struct hit *hit, 
 	    !fell_asleep(hit->lock, thread->taking_ns)) {
 		stack = thread->taking_stack;
 		thread->looked_ns = thread->taking_ns;
-	} else if (has_fresh_look(hit->lock, thread, hit->now, holder)) {
-		stack = thread->attempt_stack;
-	} else if (unslept && has_kept_look(thread, hit->now, holder)) {
+	} else if (has_fresh_look(hit->lock, thread, hit->now, holder) ||
+		   (unslept && has_kept_look(thread, hit->now, holder))) {
 		stack = thread->attempt_stack;
 	} else if (can_look_late(ctx, hit)) {
 		put_look_off(thread);
@@ -503,10 +502,9 @@ static __always_inline void acquired(const struct hit *hit)
 }
 
 /* A thread whose sleep began before the trace: what it slept for shows later. */
-static __always_inline long note_woken(const struct hit *hit, __u64 flags)
+static __always_inline long note_woken(__u32 tgid, __u32 tid, __u64 now, __u64 flags)
 {
-	struct woken woken = {.time_ns = hit->now, .tgid = hit->tgid};
-	__u32 tid = bpf_get_current_pid_tgid();
+	struct woken woken = {.time_ns = now, .tgid = tgid};
 
 	return bpf_map_update_elem(&waiting_at_start, &tid, &woken, flags);
 }
@@ -533,8 +531,9 @@ static __always_inline bool has_mutex(const struct lock_layout *layout, __u64 ad
 }
 
 /*
- * The lock whose mutex the thread that runs has, of those that its process is known to have, where it can have several;
- * 0: it is none of these. Global, and of numbers only, so that the verifier sees it once; so are the two below.
+ * The lock whose mutex the thread that runs has, of those that its process is known to have; 0: it is none of these, or
+ * it comes back from another user's wait in the same file. Global, and of numbers only, so that the verifier sees it
+ * once; so are lock_of_state() and find_unslept().
  */
 __attribute__((noinline)) __u64 lock_with_mutex(__u32 tgid)
 {
@@ -544,8 +543,6 @@ __attribute__((noinline)) __u64 lock_with_mutex(__u32 tgid)
 
 	if (!lock)
 		return 0;
-	if (!process->locks[1] && lock->layout.interpreter_gil == UNKNOWN_OFFSET)
-		return process->locks[0];
 	number = own_number();
 	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++)
 		if (has_mutex(&lock->layout, process->locks[i], number))
@@ -583,12 +580,20 @@ static __always_inline __u64 lock_in_registers(const struct pt_regs *ctx, __u32 
 	return address;
 }
 
+static __always_inline void forget_unknown_sleep(__u32 tid)
+{
+	struct unknown_sleep *sleep = &unknown_sleeps[tid & (UNKNOWN_SLEEPS - 1)];
+
+	if (sleep->tid == tid)
+		sleep->tid = 0;
+}
+
 /* When the thread that comes back from its wait slept for this lock before it was known: since then; else now. */
 static __always_inline __u64 waits_since(const struct traced_process *process, __u64 address, __u32 tid, __u64 now)
 {
 	struct unknown_sleep *sleep = &unknown_sleeps[tid & (UNKNOWN_SLEEPS - 1)];
 
-	if (sleep->tid != tid || !is_slept_for(process, address, sleep->futex))
+	if (sleep->tid != tid || slept_for(process, sleep->futex) != address)
 		return now;
 	sleep->tid = 0; /* it is over */
 	return sleep->since_ns;
@@ -596,8 +601,8 @@ static __always_inline __u64 waits_since(const struct traced_process *process, _
 
 /*
  * A thread that is not known to wait comes back from where it had to, for this lock. Where the scheduler tells of
- * sleeps, it did not sleep, unless that began before the trace or the window. Returns its slot; NO_SLOT: it did, or
- * nothing is known of it.
+ * sleeps, it did not sleep, unless that began before the trace or the window; where it does not, it slept since before
+ * the trace. Returns its slot; NO_SLOT: nothing is known of it, or it waits since before the window.
  */
 __attribute__((noinline)) __u32 find_unslept(__u64 address, __u32 tgid, __u64 cookie, __u64 ip, __u64 now)
 {
@@ -605,20 +610,23 @@ __attribute__((noinline)) __u32 find_unslept(__u64 address, __u32 tgid, __u64 co
 	struct lock *lock = process ? lock_at(process->locks[0], tgid) : NULL;
 	__u32 tid = bpf_get_current_pid_tgid(), slot;
 	struct thread *thread;
+	bool told;
 
-	if (!lock || !tells_sleeps(process, now))
+	if (!lock)
 		return NO_SLOT;
 	if (!lock_at(address, tgid) && !new_lock(address, tgid, address + lock->layout.mutex,
 						 make_cookie(PROBE_BLOCKED, cookie_site(cookie), 0), ip))
 		return NO_SLOT;
+	told = tells_sleeps(process, now);
 	slot = find_slot(tid, DEALINGS_WITH_LOCK, address);
-	if (slot == NO_SLOT) {
-		if (wait_windows || bpf_map_lookup_elem(&waiting_at_start, &tid))
-			return NO_SLOT;
-		slot = new_slot(address, tgid, tid);
+	if (slot == NO_SLOT && !wait_windows) {
+		if (!told)
+			note_woken(tgid, tid, now, BPF_NOEXIST);
+		slot = new_slot(address, tgid, tid); /* which knows when it has waited since before the trace */
 	}
-	begin_attempt(address, slot, waits_since(process, address, tid, now), true);
 	thread = bpf_map_lookup_elem(&threads, &slot);
+	if (thread && told && !thread->waiting_since)
+		begin_attempt(address, slot, waits_since(process, address, tid, now), true);
 	return thread && thread->waiting_since ? slot : NO_SLOT;
 }
 
@@ -628,10 +636,11 @@ static __always_inline void waited_unseen(struct hit *hit)
 	__u32 tid = bpf_get_current_pid_tgid();
 	long err;
 
-	if (wait_windows) {
+	forget_unknown_sleep(tid);
+	if (wait_window) {
 		note_old_wait(hit);
 	} else if (find_slot(tid, DEALINGS_ANY, 0) == NO_SLOT && bpf_map_lookup_elem(&processes, &hit->tgid)) {
-		err = note_woken(hit, BPF_NOEXIST);
+		err = note_woken(hit->tgid, tid, hit->now, BPF_NOEXIST);
 		if (err && err != -EEXIST) /* it woke twice before the lock's file was probed at all its sites */
 			lose(LOST_PAIRS);
 	}
@@ -766,7 +775,7 @@ static __always_inline void taken(struct pt_regs *ctx)
 			acquired(&hit);
 	} else if (!(__u32)PT_REGS_RC(ctx) && bpf_map_lookup_elem(&processes, &hit.tgid) &&
 		   !bpf_map_lookup_elem(&slots, &tid)) {
-		note_woken(&hit, BPF_ANY);
+		note_woken(hit.tgid, tid, hit.now, BPF_ANY);
 	}
 }
 

@@ -95,7 +95,7 @@ static __always_inline void fill_layout(struct lock *lock, const struct file_pla
 
 /*
  * A lock is first seen: it must belong to a traced process and look like one. Returns whether it is known now. Global,
- * and of numbers only, so that the verifier sees it once; so is the function below.
+ * and of numbers only, so that the verifier sees it once; so is new_slot().
  */
 __attribute__((noinline)) int new_lock(__u64 address, __u64 tgid, __u64 second_argument, __u64 cookie, __u64 ip)
 {

@@ -6,6 +6,7 @@
 #include "events.bpf.h"
 
 #define TASK_RUNNING 0
+#define PF_EXITING   4
 
 /*
  * The probes. Where the kernel gives each site a cookie, one program serves all sites. Kernels before 5.15 have none:
@@ -158,34 +159,24 @@ static __always_inline __s32 syscall_of(struct task_struct *task)
 	return number >= 0 && number < 4096 ? number : NO_SYSCALL;
 }
 
-/* The command of futex() that the task is in. */
-static __always_inline __u32 futex_command(struct task_struct *task)
-{
-	return register_of(task, REGISTERS_SI) & FUTEX_COMMAND;
-}
-
-/* The futex that the task, in futex(), sleeps for or is about to; 0: it does something else there. */
+/*
+ * The futex that the task, in futex(), sleeps for or is about to, as waiters do; 0: it does something else there. The C
+ * library's own locks sleep with another command: the mutex, and what a condition variable has within.
+ */
 static __always_inline __u64 futex_waited_for(struct task_struct *task)
 {
-	__u32 command = futex_command(task);
+	bool waits = (register_of(task, REGISTERS_SI) & FUTEX_COMMAND) == FUTEX_WAIT_BITSET;
 
-	return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET ? register_of(task, REGISTERS_DI) : 0;
+	return waits ? register_of(task, REGISTERS_DI) : 0;
 }
 
 /* The lock whose waiters sleep for this futex; 0: no known one's. Global, so that the verifier sees it once. */
 __attribute__((noinline)) __u64 lock_of_futex(__u32 tgid, __u64 futex)
 {
 	struct traced_process *process = bpf_map_lookup_elem(&processes, &tgid);
+	__u64 address = process ? slept_for(process, futex) : 0;
 
-	if (!process || !process->sleeps_ns)
-		return 0;
-	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++)
-		if (is_slept_for(process, process->locks[i], futex))
-			return process->locks[i];
-	if (!process->locks[LOCKS_OF_PROCESS - 1])
-		return 0;
-	futex -= process->sleep_offset; /* of a lock beyond the eighth */
-	return lock_at(futex, tgid) ? futex : lock_at(futex ^ 4, tgid) ? futex ^ 4 : 0;
+	return address && lock_at(address, tgid) ? address : 0;
 }
 
 /* Where threads sleep for a lock that was not met yet, those who come back will want to know. */
@@ -199,23 +190,27 @@ static __always_inline void note_unknown_sleep(const struct task_struct *task, _
 	sleep->tid = task->pid;
 }
 
-/*
- * A thread that a probe told of goes to sleep: it shows where threads sleep for their lock, and that the scheduler
- * tells. What it may have to wait for before, within the C library, it does with another command.
+/* Whether the futex is in the lock's condition variable, which is what has the lock's address or lies before the mutex.
  */
+static __always_inline bool is_in_cond(const struct lock_layout *layout, __u64 address, __u64 futex)
+{
+	return futex - address - layout->cond < COND_SIZE || address + layout->mutex - 1 - futex < COND_SIZE;
+}
+
+/* A thread that a probe told of goes to sleep: it shows where threads sleep for their lock, and that the scheduler
+ * tells. */
 static __always_inline void learn_sleep(struct traced_process *process, struct task_struct *task, __u64 futex)
 {
 	struct thread *thread;
 	struct lock *lock;
 	__u32 slot;
 
-	if (futex_command(task) != FUTEX_WAIT_BITSET)
-		return;
 	thread = find_dealings(task->pid, DEALINGS_WAITING, 0, &slot);
-	if (!thread || futex - thread->lock >= LOCK_SPAN || !is_attempt_open(thread))
+	if (!thread || !is_attempt_open(thread))
 		return;
 	lock = lock_at(thread->lock, task->tgid);
-	if (!lock || lock->layout.mutex == UNKNOWN_OFFSET || !wanted_since(lock, thread, bpf_ktime_get_ns()))
+	if (!lock || lock->layout.mutex == UNKNOWN_OFFSET || !is_in_cond(&lock->layout, thread->lock, futex) ||
+	    !wanted_since(lock, thread, bpf_ktime_get_ns()))
 		return;
 	process->sleep_offset = futex - thread->lock;
 	process->sleeps_ns = bpf_ktime_get_ns();
@@ -233,7 +228,7 @@ static __always_inline bool slept_for_lock(struct task_struct *task)
 	struct thread *thread;
 	struct lock *lock;
 
-	if (!waits_alone || !process || !futex)
+	if (!process || !futex || (task->flags & PF_EXITING)) /* one that was killed there was told of already */
 		return false;
 	if (!process->sleeps_ns)
 		learn_sleep(process, task, futex);
@@ -242,6 +237,7 @@ static __always_inline bool slept_for_lock(struct task_struct *task)
 		note_unknown_sleep(task, futex);
 		return false;
 	}
+	forget_unknown_sleep(task->pid);
 	now = bpf_ktime_get_ns();
 	slot = look_up_slot(address, tgid, task->pid);
 	if (find_both(address, slot, &lock, &thread) &&
@@ -254,9 +250,8 @@ static __always_inline bool slept_for_lock(struct task_struct *task)
 static __always_inline void woke_unseen(struct task_struct *task)
 {
 	__u64 futex = futex_waited_for(task);
-	struct woken woken = {.tgid = task->tgid};
-	__u32 tid = task->pid, slot;
-	__u64 address = lock_of_futex(woken.tgid, futex);
+	__u32 tgid = task->tgid, tid = task->pid, slot;
+	__u64 address = lock_of_futex(tgid, futex);
 	const struct unknown_sleep *last = &unknown_sleeps[tid & (UNKNOWN_SLEEPS - 1)];
 	struct thread *thread;
 
@@ -264,11 +259,10 @@ static __always_inline void woke_unseen(struct task_struct *task)
 		return;
 	slot = find_slot(tid, DEALINGS_WITH_LOCK, address);
 	thread = bpf_map_lookup_elem(&threads, &slot);
-	if (thread && wait_windows) {
+	if (thread && wait_window) {
 		thread->old_wait = wait_window;
 	} else if (!thread && !wait_windows) {
-		woken.time_ns = bpf_ktime_get_ns();
-		bpf_map_update_elem(&waiting_at_start, &tid, &woken, BPF_NOEXIST);
+		note_woken(tgid, tid, bpf_ktime_get_ns(), BPF_NOEXIST);
 	}
 }
 
@@ -353,11 +347,10 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 		return 0;
 	if (is_traced(prev)) {
 		bool asleep = !preempt && state_of(prev) != TASK_RUNNING;
-		bool in_futex = syscall_of(prev) == FUTEX;
 
-		if (!in_futex || !slept_for_lock(prev)) {
+		if (!waits_alone || syscall_of(prev) != FUTEX || !slept_for_lock(prev)) {
 			thread = find_dealings(prev->pid, DEALINGS_BUSY, 0, &slot);
-			if (thread && (thread->taking || thread->look_due) && asleep && in_futex)
+			if (thread && (thread->taking || thread->look_due) && asleep && syscall_of(prev) == FUTEX)
 				slept(thread, slot, prev->tgid);
 			else if (thread)
 				left_cpu(thread, prev, asleep);
@@ -367,9 +360,10 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 		thread = find_dealings(next->pid, DEALINGS_BUSY, 0, &slot);
 		if (thread && thread->taking)
 			woken(thread, next->tgid);
-		else if (thread && thread->holding)
+		if (thread && thread->holding)
 			came_back(thread, next);
-		else if (waits_alone && !(thread && thread->wait_window == wait_window) && syscall_of(next) == FUTEX)
+		if (waits_alone && !(thread && thread->waiting_since && thread->wait_window == wait_window) &&
+		    syscall_of(next) == FUTEX)
 			woke_unseen(next);
 	}
 	return 0;

@@ -373,10 +373,9 @@ struct event {
 #define FUTEX      202  /* on x86-64 */
 
 #define FUTEX_COMMAND     127 /* in its second argument */
-#define FUTEX_WAIT        0
 #define FUTEX_WAIT_BITSET 9
 
-#define LOCK_SPAN 512 /* what a thread sleeps for is within the lock only when it is within so many bytes */
+#define COND_SIZE 48 /* pthread_cond_t (glibc, x86-64) */
 
 /*
  * So long after the scheduler was first seen to tell of a sleep for a process's lock, each sleep that began since is

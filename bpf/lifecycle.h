@@ -12,9 +12,10 @@
 
 /*
  * The time in which anybody waited, shared by those who do: the lock's `wall_ns` advances by 1/n of the time that
- * passes while n wait. What it advances by during each one's sleep adds up, over all, to that time. (A semaphore's
- * waiters come and go at the same time: `waiters` must not lose count of them; that the time may be a little off does
- * not add up.)
+ * passes while n wait. What it advances by during each one's sleep adds up, over all, to that time. (Where the
+ * scheduler tells of waiters they come at the same time as others come and go: `waiters` must not lose count of them;
+ * the time may be off by what passed since the last of them.) `now` may lie behind, for waits that are known by their
+ * end.
  */
 HISTOGRAM_INLINE void advance_wall(struct lock *lock, __u64 now)
 {
@@ -134,7 +135,7 @@ HISTOGRAM_INLINE void end_sleep(struct lock *lock, struct thread *thread, __u64 
 	sleep->stack = stack_now ? stack_now : thread->attempt_stack;
 	sleep->look_ns = 0;
 	sleep->ns = now - thread->attempt_since;
-	sleep->wall_ns = lock->wall_ns - thread->attempt_wall;
+	sleep->wall_ns = lock->wall_ns > thread->attempt_wall ? lock->wall_ns - thread->attempt_wall : 0;
 	thread->charged_ns += sleep->ns;
 	thread->attempt_since = 0;
 }
@@ -183,10 +184,11 @@ HISTOGRAM_INLINE bool tells_sleeps(const struct traced_process *process, __u64 n
 	return process->sleeps_ns && now > process->sleeps_ns + SLEEPS_TELL_NS;
 }
 
-/* Whether this is a futex that the lock's waiters sleep for. glibc has two in turn, side by side. */
-HISTOGRAM_INLINE bool is_slept_for(const struct traced_process *process, __u64 address, __u64 futex)
+/* Where the lock would be whose waiters sleep for this futex; 0: it is not known. glibc has two in turn, side by side.
+ */
+HISTOGRAM_INLINE __u64 slept_for(const struct traced_process *process, __u64 futex)
 {
-	return process->sleeps_ns && !(((futex - address) ^ process->sleep_offset) & ~4ULL);
+	return process->sleeps_ns ? (futex & ~4ULL) - (process->sleep_offset & ~4ULL) : 0;
 }
 
 /* Whether an attempt of the thread to get the lock goes on: it is about to sleep, or does, or did not yet come to. */
@@ -284,9 +286,10 @@ HISTOGRAM_INLINE void put_look_off(struct thread *thread)
 /*
  * The waiting thread has the lock: closes its wait; `thread->sleep` is to be charged. True when it was one that counts
  * (begun and ended within the trace), for the pair's number of waits. One of no length is known by its end alone: the
- * thread found the lock held, and the release came before it could sleep.
+ * thread found the lock held, and the release came before it could sleep; `all`: each release is seen, so it is the
+ * last.
  */
-HISTOGRAM_INLINE bool end_wait(struct lock *lock, struct thread *thread, __u64 now, __u32 window)
+HISTOGRAM_INLINE bool end_wait(struct lock *lock, struct thread *thread, __u64 now, __u32 window, bool all)
 {
 	bool counts = !thread->wait_at_start;
 	__u64 waited = now - thread->waiting_since;
@@ -303,7 +306,7 @@ HISTOGRAM_INLINE bool end_wait(struct lock *lock, struct thread *thread, __u64 n
 		if (bucket < ATTEMPTS_BUCKETS)
 			lock->attempts[bucket] += thread->wait_weight;
 		thread->handoffs += thread->wait_weight;
-		if ((lock->released_ns > thread->waiting_since || !waited) && lock->released_ns <= now &&
+		if ((lock->released_ns > thread->waiting_since || (!waited && all)) && lock->released_ns <= now &&
 		    lock->window == window)
 			histogram_add_weighted(&lock->handoff, now - lock->released_ns, lock->weight);
 	}

@@ -67,6 +67,7 @@ struct pid {
 
 struct task_struct {
 	unsigned int __state; /* since 5.14 */
+	unsigned int flags;
 	pid_t pid, tgid;
 	__u64 start_time;
 	char comm[16];

@@ -44,7 +44,7 @@ static struct charge charge_blocked(struct lock *lock, struct thread *thread, ui
 
 static struct charge charge_end(struct lock *lock, struct thread *thread, uint64_t now)
 {
-	end_wait(lock, thread, now, 1);
+	end_wait(lock, thread, now, 1, true);
 	return thread->sleep.charged ? thread->sleep : (struct charge){0};
 }
 
@@ -117,7 +117,7 @@ static void test_contended_wait(void **state)
 	assert_int_equal(charge.ns, 1000);
 	on_released(&s->lock, &s->a, 9500, 1, true);
 	on_waited(&s->lock, &s->b, 7990, false);
-	assert_true(end_wait(&s->lock, &s->b, 9900, 1));
+	assert_true(end_wait(&s->lock, &s->b, 9900, 1, true));
 	charge = s->b.sleep;
 	assert_int_equal(charge.ns, 900);
 	assert_false(on_acquired(&s->lock, &s->b, 9900, 1, 1));
@@ -164,13 +164,13 @@ static void test_wait_at_start(void **state)
 	on_waited(&s->lock, &s->b, 7990, true);
 	assert_int_equal(charge_blocked(&s->lock, &s->b, 9000, 11, 0).ns, 5000);
 	assert_int_equal(s->b.failed, 1);
-	assert_false(end_wait(&s->lock, &s->b, 9500, 1));
+	assert_false(end_wait(&s->lock, &s->b, 9500, 1, true));
 	assert_int_equal(s->b.contended, 0);
 	assert_int_equal(s->b.wait.count, 0);
 	assert_int_equal(s->b.waits_at_start, 1);
 	assert_int_equal(s->b.waited_at_start_ns, 8500);
 	on_blocked(&s->lock, &s->b, 20000, 11, 0, 1); /* the next wait is an ordinary one */
-	assert_true(end_wait(&s->lock, &s->b, 21000, 1));
+	assert_true(end_wait(&s->lock, &s->b, 21000, 1, true));
 	assert_int_equal(s->b.wait.sum_ns, 1000);
 }
 
@@ -230,7 +230,7 @@ static void test_forced_release(void **state)
 	on_released(&s->lock, &s->a, 8100, 1, true);
 	assert_int_equal(s->a.releases_forced, 1);
 	on_waited(&s->lock, &s->b, 7990, false);
-	end_wait(&s->lock, &s->b, 8200, 1);
+	end_wait(&s->lock, &s->b, 8200, 1, true);
 	on_acquired(&s->lock, &s->b, 8200, 1, 1);
 	on_released(&s->lock, &s->b, 8300, 1, true); /* nobody asked for this one */
 	assert_int_equal(s->b.releases_forced, 0);
@@ -261,7 +261,7 @@ static void test_timeout_when_free(void **state)
 	on_blocked(&s->lock, &s->b, 3000, 11, 0, 1);
 	on_released(&s->lock, &s->a, 8000, 1, true);
 	on_waited(&s->lock, &s->b, 7990, true);
-	end_wait(&s->lock, &s->b, 8100, 1);
+	end_wait(&s->lock, &s->b, 8100, 1, true);
 	on_acquired(&s->lock, &s->b, 8100, 1, 1);
 	on_released(&s->lock, &s->b, 8200, 1, true);
 	assert_int_equal(s->a.releases_forced, 0);
@@ -434,7 +434,7 @@ static void test_holder_unknown(void **state)
 	assert_int_equal(s->b.attempt_holder, 0); /* it has not let go */
 	on_released(&s->lock, &s->a, 3000, 1, true);
 	adopt_releaser(&s->lock, &s->b, 0xa);
-	end_wait(&s->lock, &s->b, 3100, 1);
+	end_wait(&s->lock, &s->b, 3100, 1, true);
 	assert_int_equal(s->b.sleep.holder, 11);
 	assert_int_equal(s->b.sleep.stack, 0xa);
 	assert_int_equal(s->b.first_holder, 11);
@@ -489,7 +489,7 @@ static void test_windows(void **state)
 	assert_int_equal(seen_holder(&s->lock, 2), 11);
 	on_blocked(&s->lock, &s->b, 10200, 11, 0, 1);
 	assert_false(on_released(&s->lock, &s->a, 10400, 2, false));
-	end_wait(&s->lock, &s->b, 10500, 2);
+	end_wait(&s->lock, &s->b, 10500, 2, true);
 	assert_int_equal(s->a.acquisitions, 42);
 	assert_int_equal(s->a.releases, 42);
 	assert_int_equal(s->a.hold.count, 42);
@@ -502,7 +502,7 @@ static void test_windows(void **state)
 	on_acquired(&s->lock, &s->b, 10500, 40, 2);
 	assert_int_equal(seen_holder(&s->lock, 3), 0);
 	on_blocked(&s->lock, &s->a, 20000, 0, 0, 1);
-	end_wait(&s->lock, &s->a, 20100, 3);
+	end_wait(&s->lock, &s->a, 20100, 3, true);
 	assert_int_equal(s->lock.handoff.count, 40);
 	assert_false(on_acquired(&s->lock, &s->a, 20100, 7, 3));
 	assert_int_equal(s->a.acquisitions, 49);
@@ -518,7 +518,7 @@ static void test_look_put_off(void **state)
 	on_blocked(&s->lock, &s->b, 2000, 11, 0, 1);
 	assert_int_equal(s->b.waiter_stack, 0);
 	assert_int_equal(s->b.call_site, 0);
-	end_wait(&s->lock, &s->b, 2500, 1);
+	end_wait(&s->lock, &s->b, 2500, 1, true);
 	assert_int_equal(s->b.look_due, 0);
 	put_look_off(&s->b);
 	on_blocked(&s->lock, &s->b, 3000, 11, 0, 1);
@@ -550,15 +550,16 @@ static void test_where_sleeps_are(void **state)
 	struct traced_process process = {.sleep_offset = 76};
 
 	(void)state;
-	assert_false(is_slept_for(&process, 0x1000, 0x1000 + 76)); /* nothing is known */
+	assert_int_equal(slept_for(&process, 0x1000 + 76), 0); /* nothing is known */
 	process.sleeps_ns = 1;
-	assert_true(is_slept_for(&process, 0x1000, 0x1000 + 76));
-	assert_true(is_slept_for(&process, 0x1000, 0x1000 + 72));
-	assert_true(is_slept_for(&process, 0x2000, 0x2000 + 76));
-	assert_false(is_slept_for(&process, 0x1000, 0x1000 + 80));
-	assert_false(is_slept_for(&process, 0x1000, 0x1000 + 68));
-	assert_false(is_slept_for(&process, 0x1000, 0x1000));
-	assert_false(is_slept_for(&process, 0x1000, 0x2000 + 76));
+	for (int learnt = 72; learnt <= 76; learnt += 4) {
+		process.sleep_offset = learnt;
+		assert_int_equal(slept_for(&process, 0x1000 + 76), 0x1000);
+		assert_int_equal(slept_for(&process, 0x1000 + 72), 0x1000);
+		assert_int_equal(slept_for(&process, 0x2000 + 76), 0x2000);
+		assert_int_not_equal(slept_for(&process, 0x1000 + 80), 0x1000);
+		assert_int_not_equal(slept_for(&process, 0x1000 + 68), 0x1000);
+	}
 }
 
 /* From where a thread finds the lock held to where it comes back from that; not before, between, or after. */
@@ -575,7 +576,7 @@ static void test_open_attempt(void **state)
 	assert_true(is_attempt_open(&s->b));
 	on_waited(&s->lock, &s->b, 4000, false);
 	assert_false(is_attempt_open(&s->b));
-	end_wait(&s->lock, &s->b, 4000, 1);
+	end_wait(&s->lock, &s->b, 4000, 1, true);
 	assert_false(is_attempt_open(&s->b));
 	on_wait_at_start(&s->b, 1000);
 	assert_false(is_attempt_open(&s->b)); /* nothing is known of its first attempt */
@@ -590,7 +591,7 @@ static void test_kept_look(void **state)
 	assert_false(has_kept_look(&s->b, looked, 11));
 	s->b.looked_ns = looked;
 	on_blocked(&s->lock, &s->b, looked, 11, 7, 1);
-	end_wait(&s->lock, &s->b, looked + 100, 1);
+	end_wait(&s->lock, &s->b, looked + 100, 1, true);
 	assert_true(has_kept_look(&s->b, looked + KEPT_NS - 1, 11));
 	assert_false(has_kept_look(&s->b, looked + KEPT_NS, 11));
 	assert_false(has_kept_look(&s->b, looked + 200, 13));
@@ -607,7 +608,7 @@ static void test_wait_without_sleep(void **state)
 	on_released(&s->lock, &s->a, 2900, 1, true);
 	on_blocked(&s->lock, &s->b, 3000, 11, 7, 1);
 	on_waited(&s->lock, &s->b, 3000, false);
-	assert_true(end_wait(&s->lock, &s->b, 3000, 1));
+	assert_true(end_wait(&s->lock, &s->b, 3000, 1, true));
 	assert_true(s->b.sleep.charged);
 	assert_int_equal(s->b.sleep.holder, 11);
 	assert_int_equal(s->b.sleep.ns, 0);
@@ -617,10 +618,15 @@ static void test_wait_without_sleep(void **state)
 	assert_int_equal(s->b.wait.max_ns, 0);
 	assert_int_equal(s->lock.handoff.count, 1);
 	assert_int_equal(s->lock.handoff.sum_ns, 100);
+	/* The last release that was seen is not the last, when they are not probed at the moment. */
+	on_blocked(&s->lock, &s->b, 3200, 11, 7, 1);
+	on_waited(&s->lock, &s->b, 3200, false);
+	end_wait(&s->lock, &s->b, 3200, 1, false);
+	assert_int_equal(s->lock.handoff.count, 1);
 	/* One that slept has no hand-off from a release before its sleep. */
 	on_blocked(&s->lock, &s->b, 3500, 11, 7, 1);
 	on_waited(&s->lock, &s->b, 3600, false);
-	end_wait(&s->lock, &s->b, 3600, 1);
+	end_wait(&s->lock, &s->b, 3600, 1, true);
 	assert_int_equal(s->lock.handoff.count, 1);
 	assert_int_equal(s->lock.waiters, 0);
 }

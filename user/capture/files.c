@@ -373,7 +373,7 @@ static int add_links(struct files *files, const struct probed_file *file, pid_t 
 	return err;
 }
 
-bool files__forgo_blocked(struct files *files, pid_t only)
+void files__forgo_blocked(struct files *files, pid_t only)
 {
 	struct attached *forgone = NULL;
 
@@ -387,7 +387,6 @@ bool files__forgo_blocked(struct files *files, pid_t only)
 	pthread_mutex_unlock(&files->mutex);
 	if (forgone)
 		detach_beside(files, forgone);
-	return forgone;
 }
 
 int files__attach(struct files *files, const struct probe_plan *plan, pid_t only, const char *path, char *why,

@@ -39,10 +39,10 @@ enum files_kind { FILES_WAITS, FILES_HOLDS, FILES_KINDS };
 int files__switch(struct files *files, enum files_kind kind, bool on);
 
 /*
- * Takes away for good the probes where waits begin, as far as they are this process's alone: the kernel side tells of
- * its sleeps by other means. False: they are not, or were taken away before. For the caller of files__attach().
+ * Takes away for good the probes where waits begin, as far as they are this process's alone and still there: the kernel
+ * side tells of its sleeps by other means. For the caller of files__attach().
  */
-bool files__forgo_blocked(struct files *files, pid_t only);
+void files__forgo_blocked(struct files *files, pid_t only);
 
 /* Whether a file's locks can be probed in windows. */
 bool files__has_windows(const struct files *files, uint32_t number);
@@ -50,7 +50,7 @@ bool files__has_windows(const struct files *files, uint32_t number);
 /* Removes all probes. Idempotent; no other thread may use `files` any more. */
 void files__detach(struct files *files);
 
-/* Begins to, for up to 100 ms beside what else there is to do. */
+/* Begins to, beside what else there is to do. No other thread may use `files` any more. */
 void files__begin_detach(struct files *files);
 
 /* How many files there are, and the plan of each, in the order in which they came: the index in the map `plans`. */

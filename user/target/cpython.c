@@ -6,7 +6,8 @@
  * The calls of the condition-variable functions tell all (docs/design.md): pthread_cond_timedwait is called only in
  * take_gil; pthread_cond_signal in take_gil (acquired) and in drop_gil or its inlined copies (released);
  * pthread_cond_wait in drop_gil or its copies (switched). Python-level locks use semaphores. Checked on 18 builds, 3.6
- * to 3.15. Another user of condition variables in the same file is told apart at run time, by the arguments.
+ * to 3.15. Another user of condition variables in the same file is told apart at run time: by the arguments, and where
+ * a wait ends by the mutex, which names its owner.
  */
 #include "user/target/cpython.h"
 
