@@ -510,15 +510,16 @@ static __always_inline long note_woken(__u32 tgid, __u32 tid, __u64 now, __u64 f
 }
 
 /* The number of the thread that runs in its own namespace, as the C library knows it. */
-static __always_inline __u32 own_number(void)
+static __always_inline __u32 own_number(const struct traced_process *process)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	__u64 offset = bpf_core_field_offset(struct pid, numbers) +
-		       (__u64)BPF_CORE_READ(pid, level) * bpf_core_type_size(struct upid);
+		       (__u64)process->pid_level * bpf_core_type_size(struct upid);
 	__u32 number = 0;
 
-	bpf_probe_read_kernel(&number, sizeof(number), (char *)pid + offset);
+	if (!process->pid_level)
+		return bpf_get_current_pid_tgid();
+	bpf_probe_read_kernel(&number, sizeof(number), (char *)BPF_CORE_READ(task, thread_pid) + offset);
 	return number;
 }
 
@@ -543,7 +544,7 @@ __attribute__((noinline)) __u64 lock_with_mutex(__u32 tgid)
 
 	if (!lock)
 		return 0;
-	number = own_number();
+	number = own_number(process);
 	for (int i = 0; i < LOCKS_OF_PROCESS && process->locks[i]; i++)
 		if (has_mutex(&lock->layout, process->locks[i], number))
 			return process->locks[i];
@@ -566,7 +567,7 @@ __attribute__((noinline)) __u64 lock_of_state(__u32 tgid, __u64 state)
 		    thread_pointer_of((struct task_struct *)bpf_get_current_task()))
 		return 0;
 	address = read_word(read_word(state + known->layout.interpreter) + known->layout.interpreter_gil);
-	return has_mutex(&known->layout, address, own_number()) ? address : 0;
+	return has_mutex(&known->layout, address, own_number(process)) ? address : 0;
 }
 
 /* One that was not met yet, or beyond the eighth: the function that takes it has the thread's state in a register. */

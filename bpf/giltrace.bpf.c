@@ -212,6 +212,7 @@ static __always_inline void learn_sleep(struct traced_process *process, struct t
 	if (!lock || lock->layout.mutex == UNKNOWN_OFFSET || !is_in_cond(&lock->layout, thread->lock, futex) ||
 	    !wanted_since(lock, thread, bpf_ktime_get_ns()))
 		return;
+	process->pid_level = task->thread_pid->level;
 	process->sleep_offset = futex - thread->lock;
 	process->sleeps_ns = bpf_ktime_get_ns();
 }

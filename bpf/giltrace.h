@@ -209,6 +209,7 @@ struct traced_process {
 	/* Where the scheduler is known to tell of sleeps for its locks: since when, and from a lock to the futex. */
 	__u64 sleeps_ns; /* 0: it is not */
 	__u64 sleep_offset;
+	__u32 pid_level, pad; /* then, how many pid namespaces it is in beside the first */
 };
 
 /* A lock of a process that ended, kept until the user side has read it. */
@@ -393,7 +394,7 @@ struct event {
 _Static_assert(sizeof(struct thread) == 512 + 2 * sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct lock) == 520 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
-_Static_assert(sizeof(struct traced_process) == 104, "the same on both sides");
+_Static_assert(sizeof(struct traced_process) == 112, "the same on both sides");
 _Static_assert(sizeof(struct record) == 24, "the same on both sides");
 _Static_assert(sizeof(struct event) == 72, "the same on both sides");
 #endif

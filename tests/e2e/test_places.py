@@ -89,6 +89,17 @@ class Namespaces(Place):
                 shown = self.run_giltrace("doctor", "-p", child).out
                 self.assertRegex(shown, r"at this moment .*, free, last held by thread %d \(1 in its namespace\)" % child)
 
+    def test_waits_in_pid_namespace(self):
+        """Who did not come to sleep is known by the mutex, which has the thread's number in its namespace."""
+        target = self.start_target("unshare", "-pf", "--kill-child", "--mount-proc", pythons.system(),
+                                   workload("write_loop"), 2, 1000000000)
+        wait_for(lambda: self.child_of(target.pid), "the child in the namespace")
+        child = self.child_of(target.pid)[0]
+        wait_for(lambda: len(os.listdir("/proc/%d/task" % child)) == 3, "its threads")
+        report = self.trace("--quiet", "--probes=waits", "-p", child, "-d", 1).report
+        unslept = sum(count for low, _, count in report["gils"][0]["wait"]["buckets"] if not low)
+        self.assertGreater(unslept, 0.01 * report["gils"][0]["contended"], "of two writers, many a wait is no sleep")
+
     def test_another_user(self):
         self.trace_work(self.work(pythons.system(), preexec_fn=lambda: os.setuid(65534)))
 

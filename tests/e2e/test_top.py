@@ -167,9 +167,8 @@ class Figures(TopTest):
         pids = [self.start_toygil(120).pid, self.start_toygil(120).pid]
         self.terminal.top("-p", pids[0], "-p", pids[1], "--interval=0.2", "--probes=waits")
         self.terminal.press("t")
-        screen = self.terminal.wait(lambda text: "lock of" in text, "the table of locks")
+        screen = self.terminal.wait(lambda text: "lock of" in text and set(rows(text)) == set(pids), "the table of locks")
         self.assertIn("2 locks", screen)
-        self.assertEqual(set(rows(screen)), set(pids), screen)
 
 
 class Keys(TopTest):
@@ -185,8 +184,7 @@ class Keys(TopTest):
     def test_keys(self):
         terminal = self.terminal
         terminal.press("t")
-        screen = terminal.wait(lambda text: "lock of" in text, "the table of locks")
-        self.assertEqual(list(rows(screen)), [self.toygil.pid])
+        terminal.wait(lambda text: "lock of" in text and list(rows(text)) == [self.toygil.pid], "the table of locks")
         terminal.press("t")
         terminal.wait(lambda text: "lock of" not in text and "worker-2" in text, "the table of threads")
         terminal.press("p")
