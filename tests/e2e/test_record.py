@@ -74,7 +74,7 @@ class RoundTrip(RecordTest):
         for form in formats:
             self.assertEqual(self.read("live." + form), self.read("later." + form), form)
         report = json.loads(self.read("live.json"))
-        if report["probes"]["windows"] in (0, None):  # what stands for more is rounded
+        if {report["probes"]["coverage_pct"], report["probes"]["waits_coverage_pct"]} <= {100, None}:  # else it is rounded
             identities.check_sums(self, report)
         size = os.stat(self.path("run.gilt")).st_size
         print("%s: %.1f s, %d bytes, %d of JSON" % (self.id(), report["window"]["duration_ns"] / 1e9, size,
@@ -97,7 +97,7 @@ class RoundTrip(RecordTest):
 
     def test_budget(self):
         """What was seen in windows stands for the rest in the file, too."""
-        report = self.compare("--probes=auto", "--budget=0.5", "--", pythons.system(), workload("write_loop"), 2, 2000000)
+        report = self.compare("--probes=auto", "--budget=0.5", "--", pythons.system(), workload("write_loop"), 2, 8000000)
         self.assertLess(report["probes"]["coverage_pct"], 100)
         self.assertGreater(report["probes"]["windows"], 0)
 
