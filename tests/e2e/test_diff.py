@@ -191,7 +191,7 @@ class Figures(DiffTest):
 
     def test_windows(self):
         """Of what windows saw, each side's figures are those of its report; and its own error widens the interval."""
-        workload_of = ["--", pythons.system(), workload("write_loop"), 2, 2000000]
+        workload_of = ["--", pythons.system(), workload("write_loop"), 2, 8000000]
         auto = self.record("auto.gilt", "--probes=auto", "--budget=0.5", *workload_of)
         report = self.report(auto)
         self.assertGreater(report["probes"]["windows"], 0)
