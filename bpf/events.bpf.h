@@ -157,6 +157,8 @@ __attribute__((noinline)) int charge_sleep(__u64 address, __u32 slot, __u64 now,
 
 	if (!find_both(address, slot, &lock, &thread) || !thread->sleep.charged)
 		return 0;
+	if (thread->sleep.ns >= LONG_SLEEP_NS)
+		__sync_fetch_and_add(&long_sleeps_ns, thread->wait_weight * thread->sleep.ns);
 	since = now - thread->sleep.ns;
 	for (__u32 i = 0; i < SAMPLES; i++)
 		if (lock->samples[(lock->next_sample + i) & (SAMPLES - 1)].seen_ns > since)

@@ -388,6 +388,8 @@ struct event {
 
 #define FRESH_NS 1000000 /* so long a look at a holder is good for a waiter that wakes up in vain */
 
+#define LONG_SLEEP_NS 1000000 /* of a waiter: looks while it goes on tell more than the one at its beginning */
+
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__

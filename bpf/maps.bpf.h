@@ -28,6 +28,7 @@ volatile __u32 wait_window;
 /* Between windows, where waits are seen in those only: what the scheduler does tells nothing then. */
 volatile bool between_windows;
 volatile bool any_always; /* a lock was met that windows are not for */
+__u64 long_sleeps_ns;     /* what waiters slept for LONG_SLEEP_NS and more, told at its end */
 /* Counts so far. Each CPU has a cache line of its own; what comes while one is written may be lost. */
 volatile __u64 cpu_counts[COUNTED_CPUS][CPU_COUNTS];
 /* Where the locks that were met last are in `locks`: what is there tells whether it is the one. */

@@ -442,6 +442,7 @@ enum capture_end capture__run(struct capture *capture, uint64_t duration_ns, uin
 
 		watch_met_locks(capture, capture__now());
 		forgo_blocked(capture, capture__now());
+		timer__adapt(capture->timer, capture->bpf, capture__now());
 		if (!capture->governor)
 			run_samples__go_on(&capture->runs, capture->bpf, capture__now());
 		ring_buffer__consume(capture->ring);

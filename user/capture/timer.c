@@ -6,17 +6,31 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "giltrace.skel.h"
+#include "user/capture/capture_state.h"
 
-/* A prime, so that it beats with nothing; each look takes a few us, and only when somebody waits. */
-#define LOOKS_A_SECOND 499
+/*
+ * Nanoseconds from one look to the next: a prime number a second, so that it beats with nothing. Each look takes a few
+ * us, and only when somebody waits; but threads that hand a lock on each few us fall out of step at each interrupt.
+ */
+#define OFTEN_NS  (1000000000 / 499)
+#define SELDOM_NS (1000000000 / 7)
+
+/* Often, for at least KEPT_OFTEN_NS, when long sleeps are one part in LONG_PART of the time of this length, or more. */
+#define ADAPT_NS      100000000
+#define KEPT_OFTEN_NS 1000000000
+#define LONG_PART     20
 
 struct timer {
 	int count;
 	struct bpf_link **links;
+	int *clocks; /* the links' file descriptors */
+	uint64_t period_ns;
+	uint64_t adapted_ns, slept_ns; /* when it was adapted last, and `long_sleeps_ns` then */
+	uint64_t wanted_ns;            /* when it was found last that it should look often */
 };
 
 static int open_clock(int cpu)
@@ -25,8 +39,7 @@ static int open_clock(int cpu)
 		.type = PERF_TYPE_SOFTWARE,
 		.config = PERF_COUNT_SW_CPU_CLOCK,
 		.size = sizeof(attributes),
-		.sample_freq = LOOKS_A_SECOND,
-		.freq = 1,
+		.sample_period = OFTEN_NS,
 		.exclude_idle = 1,
 	};
 	long fd = syscall(SYS_perf_event_open, &attributes, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
@@ -41,7 +54,30 @@ void timer__stop(struct timer *timer)
 	for (int i = 0; i < timer->count; i++)
 		bpf_link__destroy(timer->links[i]);
 	free(timer->links);
+	free(timer->clocks);
 	free(timer);
+}
+
+static void set_period(struct timer *timer, uint64_t period_ns)
+{
+	if (timer->period_ns == period_ns)
+		return;
+	timer->period_ns = period_ns;
+	for (int i = 0; i < timer->count; i++)
+		ioctl(timer->clocks[i], PERF_EVENT_IOC_PERIOD, &period_ns);
+}
+
+void timer__adapt(struct timer *timer, const struct giltrace_bpf *bpf, uint64_t now_ns)
+{
+	uint64_t slept_ns = bpf->bss->long_sleeps_ns;
+
+	if (!timer || now_ns < timer->adapted_ns + ADAPT_NS)
+		return;
+	if (bpf->bss->any_always || (slept_ns - timer->slept_ns) * LONG_PART >= now_ns - timer->adapted_ns)
+		timer->wanted_ns = now_ns;
+	set_period(timer, now_ns < timer->wanted_ns + KEPT_OFTEN_NS ? OFTEN_NS : SELDOM_NS);
+	timer->adapted_ns = now_ns;
+	timer->slept_ns = slept_ns;
 }
 
 int timer__start(struct giltrace_bpf *bpf, struct timer **out)
@@ -52,8 +88,11 @@ int timer__start(struct giltrace_bpf *bpf, struct timer **out)
 	if (!timer || cpus <= 0)
 		goto no_memory;
 	timer->links = calloc((size_t)cpus, sizeof(*timer->links));
-	if (!timer->links)
+	timer->clocks = calloc((size_t)cpus, sizeof(*timer->clocks));
+	if (!timer->links || !timer->clocks)
 		goto no_memory;
+	timer->period_ns = OFTEN_NS;
+	timer->adapted_ns = capture__now();
 	for (int cpu = 0; cpu < cpus && !err; cpu++) {
 		int fd = open_clock(cpu);
 		struct bpf_link *link;
@@ -61,6 +100,7 @@ int timer__start(struct giltrace_bpf *bpf, struct timer **out)
 		if (fd == -ENODEV)
 			continue; /* this one is not there, or switched off */
 		link = fd < 0 ? NULL : bpf_program__attach_perf_event(bpf->progs.on_timer, fd); /* it owns fd then */
+		timer->clocks[timer->count] = fd;
 		if (link)
 			timer->links[timer->count++] = link;
 		else
@@ -75,6 +115,6 @@ int timer__start(struct giltrace_bpf *bpf, struct timer **out)
 	*out = timer;
 	return 0;
 no_memory:
-	free(timer);
+	timer__stop(timer);
 	return -ENOMEM;
 }
