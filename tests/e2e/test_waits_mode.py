@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
 """--probes=waits sees the same waits as --probes=all, and says null where it does not know."""
 
+import ctypes
+import os
+import re
+import time
+
 import identities
 import pythons
-from tracing import TraceTest, cpu_delay, workload
+from tracing import TraceTest, cpu_delay, end, workload
 
 SECONDS = 1.5
 DISTURBED = 0.07  # of the time spent waiting for a CPU, where 15 % is the tolerance
+PERF_EVENT = "7"  # the type of a timer's program
+BPF, BPF_ENABLE_STATS = 321, 32  # the system call on x86-64, and one of its commands
 UNKNOWN = ["acquisitions", "releases_forced", "releases_voluntary", "held_ns", "hold", "handoff"]
 
 
@@ -76,3 +83,36 @@ class WaitsMode(TraceTest):
         identities.check_sums(self, report)
         identities.check_whole_waits(self, report)
         self.assertGreater(sum(gil["contended"] for gil in report["gils"]), 0)
+
+
+class Timer(TraceTest):
+    def runs(self, pid):
+        """How often the timer's program has run, as far as the kernel counted."""
+        runs = []
+        for number in os.listdir("/proc/%d/fdinfo" % pid):
+            with open("/proc/%d/fdinfo/%s" % (pid, number), encoding="ascii") as file:
+                info = dict(re.findall(r"^(\w+):\t(\w+)$", file.read(), re.MULTILINE))
+            if info.get("prog_type") == PERF_EVENT:
+                runs.append(int(info["run_cnt"]))
+        return max(runs)
+
+    def rates(self, *work):
+        """Runs a second in each of some parts of a trace, but for its first moments."""
+        target = self.start_target(pythons.system(), workload(work[0]), *work[1:])
+        tracer = self.start_tracer("--verbose", "--probes=waits", "-p", target.pid, "-d", 4)
+        tracer.wait_until_tracing()
+        seen = []
+        for _ in range(6):
+            time.sleep(0.5)
+            seen.append((self.runs(tracer.pid), time.monotonic()))
+        tracer.finish()
+        end(target.process)
+        return [(more - runs) / (later - when) for (runs, when), (more, later) in zip(seen, seen[1:])]
+
+    def test_adapts(self):
+        """It interrupts whom it looks at, so it looks often only where waiters sleep for long."""
+        counting = ctypes.CDLL(None).syscall(BPF, BPF_ENABLE_STATS, ctypes.byref(ctypes.c_uint32(0)), 4)
+        self.assertGreater(counting, 0)
+        self.addCleanup(os.close, counting)
+        self.assertLess(min(self.rates("write_loop", 2, 1000000000)), 50)
+        self.assertGreater(max(self.rates("spin", 2, 0.005, 60)), 300)
