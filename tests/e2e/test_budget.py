@@ -106,7 +106,8 @@ class Budget(TraceTest):
     def test_dear_waits_are_sampled(self):
         """Where waits alone cost more than the budget they are seen in windows; what these stand for is what is there,
         within the error that the report states. But the windows see a program that all probes slow down: there are fewer
-        waits in them (three in five: `--probes=waits` alone, and beside `--probes=all`)."""
+        waits in them (three in five: `--probes=waits` alone, and beside `--probes=all`), and more attempts that fail (2.6 %
+        in 13 runs)."""
         target = self.start_target(pythons.system(), "-c", ASK)
         options = ("--quiet", "-p", target.pid, "-d", 5)
         tracers = [self.start_tracer(*options, *more) for more in (["--probes=waits"], ["--probes=auto", "--budget=5"])]
@@ -120,7 +121,7 @@ class Budget(TraceTest):
         print(self.id(), {name: "%.2f" % share for name, share in shares.items()}, "error %.2f" % error)
         for name, share in shares.items():
             self.assertGreater(share, max(0.75 - 2 * error, 0.6 / (1 + 2 * error)), name)
-            self.assertLess(share, 1 + 2 * error, name)
+            self.assertLess(share, (1.05 if name == "failed" else 1) + 2 * error, name)
         self.assertEqual(of_auto["wait"]["count"], of_auto["contended"])
         waited = of_auto["waited_ns"] + of_auto["open"]["waited_ns"]
         self.assertAlmostEqual(sum(b["wait_ns"] for b in report["blame"]), waited, delta=0.05 * waited)

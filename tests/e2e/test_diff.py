@@ -349,6 +349,8 @@ class FlameInBrowser(BrowserTest):
         page.wait('document.documentElement.getAttribute("data-ready") === "1"', "the script")
         found = """(() => {
             const frame = Array.from(document.querySelectorAll("#frames polygon")).find(f => /^total /.test(f.textContent));
+            if (!frame)
+                return null;
             const box = frame.getBoundingClientRect();
             return [box.left + box.width / 2, box.top + box.height / 2, frame.textContent.split("\\n")[1]];
         })()"""
@@ -358,6 +360,7 @@ class FlameInBrowser(BrowserTest):
         self.assertIn(title, page.evaluate('document.querySelector("#tip .tip").textContent'), "both values, as in the file")
         page.click(x, y)
         self.assertIn("zoom=", page.evaluate("location.hash"))
+        page.wait("(frame => frame && Math.abs(frame[0] - innerWidth / 2) < 1)(%s)" % found, "the frame in the middle")
         self.assertEqual(page.evaluate(found)[2], title, "what a zoom makes is told the same way")
         self.assertEqual(page.problems(), [])
 
