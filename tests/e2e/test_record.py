@@ -360,12 +360,13 @@ class Disk(RecordTest):
                              "cannot write", "Read-only file system")
 
     def test_full_disk(self):
-        """What was written stays, one line says how much that is, and the target goes on."""
+        """What was written stays, one line says how much that is, and the target goes on. The recording grows by
+        100 kB a part and would have 800 kB at the end: there is room for three."""
         target = self.start_target(pythons.system(), workload("many_stacks"), 100)
         target.hear()
         place = self.path("disk")
         os.mkdir(place)
-        script = ("mount -t tmpfs -o size=128k none %s\n%s record --probes=all -d 4 -o %s/r.gilt -p %d\necho status $?\n"
+        script = ("mount -t tmpfs -o size=320k none %s\n%s record --probes=all -d 4 -o %s/r.gilt -p %d\necho status $?\n"
                   "%s report %s/r.gilt --json\nls %s >&2" % (place, GILTRACE, place, target.pid, GILTRACE, place, place))
         done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=60,
                               check=False)
