@@ -22,13 +22,24 @@ WORKLOADS = [name for name in workloads.TITLES if not name.startswith("processes
 USUAL = [name for name in WORKLOADS if name in workloads.USUAL]
 
 
+def percentile(histogram, percent):
+    """Within its bucket as if the bucket were filled evenly: two histograms that are compared by the middles of buckets
+    would differ by none or by a whole one, 6 %."""
+    rank = histogram["count"] * percent / 100
+    for low, high, count in histogram["buckets"]:
+        if rank <= count:
+            return low + (min(high, histogram["max_ns"]) - low) * rank / count
+        rank -= count
+    return histogram["max_ns"]
+
+
 def holds_of(report):
     """The main lock's holds: median, p99, share of the time."""
     gil = max(report["gils"], key=lambda g: (g["hold"] or {}).get("sum_ns") or 0, default=None)
     if not gil or not gil["hold"] or not gil["hold"]["count"]:
         return None
     hold = gil["hold"]
-    return hold["p50_ns"], hold["p99_ns"], hold["sum_ns"] / report["window"]["duration_ns"]
+    return percentile(hold, 50), percentile(hold, 99), hold["sum_ns"] / report["window"]["duration_ns"]
 
 
 def tracers_for(options, target):
