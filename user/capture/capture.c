@@ -7,7 +7,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,20 +55,14 @@ bool capture__has_uprobe_multi(void)
 	return links__multi_supported();
 }
 
-/* While nobody keeps the account of what the programs run. */
-static double without_account(const struct capture *capture, double hit_ns)
-{
-	return hit_ns < 0 ? -1 : fmax(0, hit_ns - capture->price.account_ns);
-}
-
 double capture__cost_ns_per_hit(const struct capture *capture)
 {
-	return without_account(capture, price__where(&capture->price, run_samples__mean(&capture->runs)));
+	return price__where(&capture->price, run_samples__mean(&capture->runs));
 }
 
 double capture__cold_cost_ns_per_hit(const struct capture *capture)
 {
-	return capture->price.hit_ns < 0 ? -1 : without_account(capture, capture->price.cold_hit_ns);
+	return capture->price.hit_ns < 0 ? -1 : capture->price.cold_hit_ns;
 }
 
 int capture__open(const struct capture_options *options, struct capture **out, char *why, size_t why_size)

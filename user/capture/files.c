@@ -373,20 +373,35 @@ static int add_links(struct files *files, const struct probed_file *file, pid_t 
 	return err;
 }
 
+/* The probes of this process's waits' begins, of its holds; NULL: they are not apart. */
+static struct attached **find_part(struct files *files, pid_t only, bool blocked)
+{
+	for (size_t i = 0; i < files->attached_count; i++) {
+		struct attached *attached = files->attached[i];
+
+		if (attached->only == only && !attached->waits && attached->blocked == blocked &&
+		    attached->holds != blocked)
+			return &files->attached[i];
+	}
+	return NULL;
+}
+
 void files__forgo_blocked(struct files *files, pid_t only)
 {
-	struct attached *forgone = NULL;
+	struct attached **forgone, **holds, *left = NULL;
 
 	pthread_mutex_lock(&files->mutex);
-	for (size_t i = 0; i < files->attached_count && !forgone; i++) {
-		if (!files->attached[i]->blocked || files->attached[i]->waits || files->attached[i]->only != only)
-			continue;
-		forgone = files->attached[i];
-		files->attached[i] = files->attached[--files->attached_count];
+	forgone = find_part(files, only, true);
+	holds = find_part(files, only, false);
+	if (forgone && (!holds || !(*holds)->on)) {
+		if (holds)
+			(*holds)->blocked = true;
+		left = *forgone;
+		*forgone = files->attached[--files->attached_count];
 	}
 	pthread_mutex_unlock(&files->mutex);
-	if (forgone)
-		detach_beside(files, forgone);
+	if (left)
+		detach_beside(files, left);
 }
 
 int files__attach(struct files *files, const struct probe_plan *plan, pid_t only, const char *path, char *why,

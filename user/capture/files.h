@@ -39,8 +39,9 @@ enum files_kind { FILES_WAITS, FILES_HOLDS, FILES_KINDS };
 int files__switch(struct files *files, enum files_kind kind, bool on);
 
 /*
- * Takes away for good the probes where waits begin, as far as they are this process's alone and still there: the kernel
- * side tells of its sleeps by other means. For the caller of files__attach().
+ * Takes away the probes where waits begin, as far as they are this process's alone: the kernel side tells of its sleeps
+ * by other means. Where holds are probed, too, that happens only while they are not, and from then on the two come and
+ * go together. For the caller of files__attach().
  */
 void files__forgo_blocked(struct files *files, pid_t only);
 

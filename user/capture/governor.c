@@ -42,7 +42,6 @@
 struct meter {
 	uint64_t hits, wait_hits, waited_ns; /* waited_ns: of waits seen in windows */
 	uint64_t look_ns, release_look_ns;   /* of looks at stacks, by waiters and at releases */
-	struct run_time run;
 };
 
 /* What tells the error of a number that windows stand for: sums over them, and the differences of one to the next. */
@@ -55,11 +54,12 @@ struct governor {
 	struct capture *capture;
 	double budget;
 	int stop_fd;
-	int account;         /* of the kernel, of what programs run; negative: it is not kept */
-	double hit_ns;       /* what a hit adds, lately; looks at stacks come on top */
-	struct meter first;  /* at the beginning */
-	struct meter priced; /* when that was reckoned */
-	double settled_ns;   /* what the hits until then added, each at the price of its time */
+	double hit_ns;             /* what a hit adds, lately; looks at stacks come on top */
+	struct run_samples runs;   /* what tells that, */
+	struct run_samples priced; /* when it was reckoned; */
+	uint64_t priced_hits;      /* so many hits there had been */
+	double settled_ns;         /* what these added, each at the price of its time */
+	struct meter first;        /* at the beginning */
 	bool running;
 	pthread_t thread;
 	pthread_mutex_t mutex;        /* held by the thread but while it waits: what follows fits together then */
@@ -78,8 +78,7 @@ static struct meter read_meter(const struct governor *governor)
 {
 	const struct giltrace_bpf *bpf = governor->capture->bpf;
 	struct meter meter = {.look_ns = bpf->bss->walk_counts[WAITER_LOOK_NS],
-			      .release_look_ns = bpf->bss->walk_counts[RELEASE_LOOK_NS],
-			      .run = run_time__read(bpf)};
+			      .release_look_ns = bpf->bss->walk_counts[RELEASE_LOOK_NS]};
 
 	for (int cpu = 0; cpu < COUNTED_CPUS; cpu++) {
 		meter.hits += bpf->bss->cpu_counts[cpu][CPU_HITS];
@@ -102,14 +101,17 @@ static uint64_t looks_since(const struct meter *now, const struct meter *before)
 static void reckon_price(struct governor *governor)
 {
 	const struct price *price = &governor->capture->price;
-	struct meter now = read_meter(governor);
+	const struct run_samples *runs = &governor->runs, *priced = &governor->priced;
+	uint64_t hits = read_meter(governor).hits;
 
-	if (now.run.runs - governor->priced.run.runs < RUNS_FOR_PRICE)
+	run_samples__go_on(&governor->runs, governor->capture->bpf, capture__now());
+	if (runs->runs - priced->runs < RUNS_FOR_PRICE)
 		return;
 	if (price->hit_ns >= 0)
-		governor->hit_ns = price__where(price, run_time__mean(&governor->priced.run, &now.run));
-	governor->settled_ns += (double)(now.hits - governor->priced.hits) * governor->hit_ns;
-	governor->priced = now;
+		governor->hit_ns = price__where(price, (runs->ns - priced->ns) / (double)(runs->runs - priced->runs));
+	governor->settled_ns += (double)(hits - governor->priced_hits) * governor->hit_ns;
+	governor->priced_hits = hits;
+	governor->priced = *runs;
 }
 
 /* ns that were paid for probes since `before`, a moment ago; since the beginning; for waits alone. */
@@ -124,7 +126,7 @@ static double paid_in_all(const struct governor *governor)
 {
 	struct meter now = read_meter(governor);
 
-	return governor->settled_ns + (double)(now.hits - governor->priced.hits) * governor->hit_ns +
+	return governor->settled_ns + (double)(now.hits - governor->priced_hits) * governor->hit_ns +
 	       (double)looks_since(&now, &governor->first);
 }
 
@@ -441,6 +443,7 @@ static void *govern(void *argument)
 {
 	struct governor *governor = argument;
 
+	run_samples__go_on(&governor->runs, governor->capture->bpf, capture__now());
 	pthread_mutex_lock(&governor->mutex);
 	while (stay(governor) && open_windows(governor))
 		;
@@ -461,8 +464,8 @@ int governor__start(struct capture *capture, double budget, struct governor **ou
 	governor->round_ns = ROUND_NS;
 	governor->rate = 1; /* the worst, until it is known */
 	governor->hit_ns = capture->price.hit_ns >= 0 ? capture->price.hit_ns : UNKNOWN_PRICE_NS;
-	governor->account = run_time__keep();
-	governor->first = governor->priced = read_meter(governor);
+	governor->first = read_meter(governor);
+	governor->priced_hits = governor->first.hits;
 	pthread_mutex_init(&governor->mutex, NULL);
 	governor->stop_fd = eventfd(0, EFD_CLOEXEC);
 	err = governor->stop_fd < 0 ? errno : pthread_create(&governor->thread, NULL, govern, governor);
@@ -488,6 +491,7 @@ void governor__stop(struct governor *governor, uint64_t stop_ns)
 	governor__ask(governor);
 	pthread_join(governor->thread, NULL);
 	governor->running = false;
+	run_samples__end(&governor->runs, governor->capture->bpf);
 	if (!governor->closed_ns || stop_ns < governor->closed_ns)
 		return;
 	give_up_gap(governor, 0, stop_ns);
@@ -512,8 +516,6 @@ void governor__free(struct governor *governor)
 	governor__stop(governor, 0);
 	if (governor->stop_fd >= 0)
 		close(governor->stop_fd);
-	if (governor->account >= 0)
-		close(governor->account);
 	pthread_mutex_destroy(&governor->mutex);
 	free(governor);
 }

@@ -8,14 +8,13 @@
 struct giltrace_bpf;
 
 /*
- * What a hit adds, and the probes' program's own part of it, in ns, while the kernel keeps its account of that: in a
- * loop of nothing else, and in one that uses much other memory in between.
+ * What a hit adds, and what the kernel's account says that the probes' program takes of it, in ns: in a loop of nothing
+ * else, and in one that uses much other memory in between. While the account is kept a hit takes longer (run_time.h).
  */
 struct price {
 	double hit_ns;     /* negative: could not be measured, nor anything else */
 	double program_ns; /* 0: the kernel does not tell */
 	double cold_hit_ns, cold_program_ns;
-	double account_ns; /* of a hit: so much less it is where the account is not kept */
 };
 
 /*
