@@ -23,9 +23,10 @@
 #define CALM_TICK_NS     40000000 /* as long as that is less than CALM of the budget */
 #define CALM             0.1
 #define BURST_S          0.5       /* so many seconds' budget may be spent at once before they go */
-#define ROUND_NS         150000000 /* from one window to the next, on average; longer when windows must be short, */
-#define SWITCHING        0.005   /* and where putting the probes in and out takes more than this of a CPU by itself: */
-#define MOST_ROUND_NS    1e9     /* each process has its own */
+#define ROUND_NS         150000000 /* from one window to the next, on average; */
+#define CONTENDED_NS     300000000 /* where waits cost much, for threads take some ms to fall into another step; */
+#define SWITCHING        0.005 /* longer where putting the probes in and out takes more than this of a CPU by itself: */
+#define MOST_ROUND_NS    1e9   /* each process has its own */
 #define LEAST_NS         1000000 /* a window */
 #define MOST_WEIGHT      2000.0
 #define UNKNOWN_PRICE_NS 2000
@@ -369,7 +370,7 @@ static void choose_round(struct governor *governor, uint64_t switching_ns)
 {
 	double needed = fmin(MOST_ROUND_NS, (double)switching_ns / SWITCHING);
 
-	governor->round_ns = fmax(ROUND_NS, (governor->round_ns + needed) / 2);
+	governor->round_ns = fmax(governor->wait_windows ? CONTENDED_NS : ROUND_NS, (governor->round_ns + needed) / 2);
 }
 
 /* Opens a window at a random moment, for as long as its weight says, and closes it. False: the governor is to stop. */
