@@ -24,10 +24,10 @@
 #define CALM             0.1
 #define BURST_S          0.5       /* so many seconds' budget may be spent at once before they go */
 #define ROUND_NS         150000000 /* from one window to the next, on average; */
-#define CONTENDED_NS     300000000 /* where waits cost much, for threads take some ms to fall into another step; */
-#define SWITCHING        0.005 /* longer where putting the probes in and out takes more than this of a CPU by itself: */
-#define MOST_ROUND_NS    1e9   /* each process has its own */
-#define LEAST_NS         1000000 /* a window */
+#define CONTENDED_NS     300000000 /* where waits cost much, for threads take ms to fall into another step; longer */
+#define SWITCHING        0.005     /* where putting the probes in and out takes more than this of a CPU by itself: */
+#define MOST_ROUND_NS    1e9       /* each process has its own */
+#define LEAST_NS         1000000   /* a window */
 #define MOST_WEIGHT      2000.0
 #define UNKNOWN_PRICE_NS 2000
 #define CHEAP            0.7      /* of the budget: when they cost less, the probes stay again */

@@ -213,7 +213,7 @@ static void measure(struct giltrace_bpf *bpf, const void *lock, char *memory, st
 
 	price->hit_ns = fmax(0, unaccounted_ns - price->hit_ns);
 	price->program_ns = loop.program_ns;
-	price->cold_hit_ns = fmax(price->hit_ns, cold.hit_ns - price->cold_hit_ns - (loop.hit_ns - unaccounted_ns));
+	price->cold_hit_ns = cold.hit_ns - price->cold_hit_ns - (loop.hit_ns - unaccounted_ns);
 	price->cold_program_ns = cold.program_ns;
 	if (account >= 0)
 		close(account);
@@ -273,7 +273,7 @@ double price__where(const struct price *price, double program_ns)
 	if (slower <= 0)
 		return price->hit_ns * program_ns / price->program_ns;
 	if (program_ns >= price->cold_program_ns)
-		return price->cold_hit_ns + program_ns - price->cold_program_ns;
+		return fmax(price->hit_ns, price->cold_hit_ns) + program_ns - price->cold_program_ns;
 	return price->hit_ns +
 	       slower / (price->cold_program_ns - price->program_ns) * (price->cold_hit_ns - price->hit_ns);
 }
