@@ -25,7 +25,7 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What the end-to-end tests run beside the interpreters.
 E2E_PROGRAMS := $(BUILD)/e2e/walk_frames
 
-.PHONY: all deps test test-timeline demo bench bench-compare bench-limits bench-programs bench-budget bench-windows bench-html bench-recording goldens install asan tsan \
+.PHONY: all deps test test-timeline demo bench bench-compare bench-limits bench-programs bench-budget bench-windows bench-holds bench-html bench-recording goldens install asan tsan \
 	fuzz fuzz-locator fuzz-recording fuzz-toygil fuzz-fail-if format clean unit-programs
 .SECONDARY:
 
@@ -241,6 +241,10 @@ bench-budget: bench-programs
 # An os.write loop in the windows of --probes=auto and between them, by the millisecond.
 bench-windows: bench-programs
 	python3 tests/bench/bench_windows.py --build $(BUILD) $(BENCH)
+
+# The holds of --probes=auto against those of --probes=all.
+bench-holds: all
+	python3 tests/bench/bench_holds.py --build $(BUILD) $(BENCH)
 
 install: all
 	install -D -m 755 $(BUILD)/bin/giltrace $(DESTDIR)$(PREFIX)/bin/giltrace

@@ -18,7 +18,8 @@
 #define WALK_STEPS_UNROLLED 300
 #define WALK_RESTARTS       96
 #define PATIENT_RESTARTS    32   /* from then on, the frames nearest to the leaf are left out, more and more */
-#define STEP_NS             2000 /* a step that took longer was interrupted: what it read may be of two moments */
+#define STEP_NS             2000 /* a step that took longer was interrupted: what it read may be of two moments; */
+#define SLOW_STEP_NS        8000 /* but where each does, the holder's writes keep its memory in a far CPU's cache */
 #define FRAMES_SPAN         (1UL << 20) /* bytes: farther apart, two frames are not of one stretch of memory */
 
 const volatile __u32 python_depth = PYTHON_DEPTH;
@@ -61,7 +62,7 @@ struct walk {
 	__u64 circle;    /* a frame seen before; one that comes back to it goes in a circle */
 	__u64 leaf, leaf_code;
 	__u64 code_type; /* in this process; 0: not checked */
-	__u32 steps, restarts;
+	__u32 steps, restarts, step_ns;
 	__u32 state;        /* enum walk_state */
 	__u32 left_out;     /* frames next to the leaf */
 	__u32 own;          /* of the thread that runs: nothing changes meanwhile */
@@ -321,8 +322,13 @@ static __always_inline bool find_frame(struct walk *walk, const struct file_plan
 	if (walk->own)
 		return read_window(walk, plan);
 	began = bpf_ktime_get_ns();
-	return read_window(walk, plan) && is_linked(walk, plan, in_window(walk)) && is_same_again(walk, layout) &&
-	       bpf_ktime_get_ns() - began <= STEP_NS;
+	if (!read_window(walk, plan) || !is_linked(walk, plan, in_window(walk)) || !is_same_again(walk, layout))
+		return false;
+	if (bpf_ktime_get_ns() - began <= walk->step_ns)
+		return true;
+	if (walk->step_ns < SLOW_STEP_NS)
+		walk->step_ns *= 2;
+	return false;
 }
 
 /* Takes in one frame. 1: the walk has ended, walk->state says how. */
@@ -394,6 +400,7 @@ __attribute__((noinline)) int walk_python(__u32 number, __u64 thread_state, __u3
 	walk->code_type = plan->frames.code_type ? plan->frames.code_type + walk->stack.load_bias : 0;
 	walk->state = WALK_GOES_ON;
 	walk->restarts = 0;
+	walk->step_ns = STEP_NS;
 	if (!walk->top)
 		return WALK_TORN;
 	if (begin_again(walk, &plan->frames))

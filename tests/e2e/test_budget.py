@@ -126,6 +126,22 @@ class Budget(TraceTest):
         waited = of_auto["waited_ns"] + of_auto["open"]["waited_ns"]
         self.assertAlmostEqual(sum(b["wait_ns"] for b in report["blame"]), waited, delta=0.05 * waited)
 
+    def share_of_no_length(self, report):
+        wait = self.only_gil(report)["wait"]
+        return sum(count for _, high, count in wait["buckets"] if high == 8) / wait["count"]
+
+    def test_windows_see_where_waits_begin(self):
+        """As with --probes=all: a waiter that is late for its sleep has a wait of some length, where the scheduler alone
+        would tell of none."""
+        options = {"--probes=waits": 0, "--budget=1": 0}
+        for option in options:
+            report = self.trace_code(WRITE, "2", options=[option], seconds=4)
+            options[option] = self.share_of_no_length(report)
+        print(self.id(), options)
+        self.assertLess(report["probes"]["waits_coverage_pct"], 95)
+        self.assertGreater(options["--probes=waits"], 0.1)
+        self.assertLess(options["--budget=1"], 0.25 * options["--probes=waits"])
+
     def a_second(self, report):
         """The holds, their number and their sum as those of a second."""
         hold, duration = self.only_gil(report)["hold"], report["window"]["duration_ns"] / 1e9
