@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 
 import workloads
 from bench_budget import WORKLOADS, holds_of
@@ -21,7 +22,10 @@ TITLES = ("median", "99th percentile", "sum")
 def look(options, target, level, seconds):
     done = subprocess.run([os.path.join(options.build, "bin/giltrace"), "-p", str(target.pid), "-d", str(seconds), "--json",
                            *level.split()], capture_output=True, check=True)
-    return holds_of(json.loads(done.stdout))
+    holds = holds_of(json.loads(done.stdout))
+    if not holds:
+        sys.exit("bench: %s saw no hold in %g s: take longer turns (--seconds)" % (level, seconds))
+    return holds
 
 
 def differences(found, around):
