@@ -13,7 +13,8 @@
 #include "bpf/giltrace.h"
 #include "giltrace.skel.h"
 
-#define SAMPLE_GAP_NS 1000000000
+#define FIRST_GAP_NS 20000000 /* to the second sample; each gap is twice as long as the last, */
+#define MOST_GAP_NS  1000000000
 
 int run_time__keep(void)
 {
@@ -70,7 +71,10 @@ void run_samples__go_on(struct run_samples *samples, const struct giltrace_bpf *
 	if (samples->kept) {
 		run_samples__end(samples, bpf);
 	} else if (now >= samples->next_ns) {
-		samples->next_ns = now + SAMPLE_GAP_NS;
+		samples->gap_ns = samples->gap_ns ? 2 * samples->gap_ns : FIRST_GAP_NS;
+		if (samples->gap_ns > MOST_GAP_NS)
+			samples->gap_ns = MOST_GAP_NS;
+		samples->next_ns = now + samples->gap_ns;
 		samples->account = run_time__keep();
 		samples->kept = samples->account >= 0;
 		samples->since = run_time__read(bpf);

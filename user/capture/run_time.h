@@ -29,13 +29,13 @@ double run_time__mean(const struct run_time *before, const struct run_time *now)
 struct run_samples {
 	bool kept;   /* the account is, for a moment, by */
 	int account; /* this descriptor, */
-	uint64_t next_ns;
+	uint64_t next_ns, gap_ns;
 	struct run_time since; /* this reading */
 	double ns;
 	uint64_t runs;
 };
 
-/* To be called 50 times a second or so: now and then the account is kept from one call to the next. */
+/* To be called 50 times a second or so: now and then, at first often, the account is kept from one call to the next. */
 void run_samples__go_on(struct run_samples *samples, const struct giltrace_bpf *bpf, uint64_t now);
 
 /* The account is not kept any more. Idempotent. */
