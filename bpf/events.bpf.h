@@ -474,10 +474,13 @@ static __always_inline bool is_free(const struct lock *lock, __u64 address)
 	return !locked;
 }
 
-/* Without acquired sites, a waiter that wakes up and finds the lock free has it: nobody else can come between. */
+/*
+ * A waiter that wakes up and finds the lock free has it, for nobody else can come between: where acquisitions are not
+ * probed nothing else tells, and where they are, what is to be done for a wait's end is no part of the hold so.
+ */
 static __always_inline void got_if_free(const struct hit *hit)
 {
-	if (is_free(hit->lock, hit->thread->lock))
+	if (hit->lock->layout.locked != UNKNOWN_OFFSET && is_free(hit->lock, hit->thread->lock))
 		got(hit);
 }
 
@@ -686,8 +689,7 @@ static __always_inline void waited(struct pt_regs *ctx, __u64 cookie)
 	if (hit.thread->look_due || needs_registers(hit.thread))
 		look_late(ctx, &hit, hit.thread->lock);
 	on_waited(hit.lock, hit.thread, hit.now, (__u32)PT_REGS_RC(ctx) == ETIMEDOUT);
-	if (waits_alone)
-		got_if_free(&hit);
+	got_if_free(&hit);
 }
 
 /* One of the looks at the hold that this slot's thread ends. */

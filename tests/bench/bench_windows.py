@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How much slower the windows of --probes=auto make an os.write loop, in them and between them.
+"""How much slower the windows of --probes=auto make os.write loops, in them and between them.
 
-The kernel counts a thread's writes, so from outside its speed is known of each millisecond: how slow it is in a window,
+The kernel counts a process's writes, so from outside its speed is known of each millisecond: how slow it is in a window,
 whether it is as fast as untraced between them, and how much time is lost in all, beside what auto says by its own
 account. Turns traced and untraced alternate; "no tracer" shows the noise."""
 import argparse
@@ -30,25 +30,20 @@ TITLES = {
 
 
 class Watched(Target):
-    """One thread that writes; the speed of each step of the last turn is in `steps`: seconds, and writes a second."""
+    """Threads that write; the speed of each step of the last turn is in `steps`: seconds, and writes a second."""
 
-    def __init__(self, python):
-        super().__init__(python, "write-1")
-        time.sleep(0.5)
-        tasks = "/proc/%d/task" % self.pid
-        writer = max(os.listdir(tasks), key=lambda tid: self.writes_of(os.path.join(tasks, tid, "io")))
-        self.io = os.path.join(tasks, writer, "io")
+    def __init__(self, python, workload):
+        super().__init__(python, workload)
         self.steps = []
 
-    @staticmethod
-    def writes_of(path):
-        with open(path, encoding="ascii") as file:
+    def writes(self):
+        with open("/proc/%d/io" % self.pid, encoding="ascii") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("syscw"))
 
     def watch(self, until):
         seen = []
         while time.monotonic() < until:
-            seen.append((self.writes_of(self.io), time.monotonic()))
+            seen.append((self.writes(), time.monotonic()))
             time.sleep(STEP_S)
         self.steps = [(later[1] - at[1], (later[0] - at[0]) / (later[1] - at[1]))
                       for at, later in zip(seen, seen[1:])]
@@ -107,13 +102,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--python", default="/usr/bin/python3")
+    parser.add_argument("--workload", choices=["write-1", "write-2", "write-8"], default="write-1")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=2, help="of a turn untraced; traced ones are twice as long")
     parser.add_argument("--level", action="append", help="options of giltrace; repeatable (budgets of 0.5, 2, 10)")
     parser.add_argument("--out", help="where the raw figures go (BUILD/bench-windows.json)")
     options = parser.parse_args()
     warn_if_busy()
-    target = Watched(options.python)
+    target = Watched(options.python, options.workload)
     try:
         tracers = [NoTracer(), *(Giltrace(os.path.join(options.build, "bin/giltrace"), ["-p", str(target.pid)],
                                           *level.split())
