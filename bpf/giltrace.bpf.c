@@ -301,7 +301,10 @@ static __always_inline struct lock *held_lock(const struct thread *thread, __u32
 	return lock && seen_holder(lock, window_of(lock)) == thread->tid ? lock : NULL;
 }
 
-/* A holder that goes to sleep takes the lock along; those who look at it shall know where it is. */
+/*
+ * A holder that goes to sleep takes the lock along; those who look at it shall know where it is. What its stack is then
+ * is seen here when somebody waits already, else by the first who comes to.
+ */
 static __always_inline void left_cpu(struct thread *thread, struct task_struct *task, bool asleep)
 {
 	__s32 syscall = asleep && thread->holding ? syscall_of(task) : NO_SYSCALL;
@@ -314,7 +317,7 @@ static __always_inline void left_cpu(struct thread *thread, struct task_struct *
 		return;
 	lock->holder_asleep_ns = now;
 	lock->holder_syscall = syscall;
-	thread->asleep_stack =
+	lock->holder_stack =
 		any_stacks && lock->waiters ? look_at_running_holder(NULL, lock, thread->lock, task->tgid, syscall) : 0;
 }
 
@@ -327,8 +330,8 @@ static __always_inline void came_back(struct thread *thread, struct task_struct 
 		lock = held_lock(thread, task->tgid);
 		if (lock)
 			lock->holder_syscall = NO_SYSCALL;
-		if (lock && thread->asleep_stack && now > since + ASLEEP_NS)
-			add_sample(lock, since, now, thread->tid, thread->asleep_stack);
+		if (lock && lock->holder_stack && now > since + ASLEEP_NS)
+			add_sample(lock, since, now, thread->tid, lock->holder_stack);
 	}
 	on_cpu_again(thread, now);
 }

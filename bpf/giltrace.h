@@ -77,7 +77,6 @@ struct thread {
 
 	/* Stacks, by their ids; 0: unknown. */
 	__u64 thread_state;     /* where the runtime keeps this thread's frames; 0: not found yet */
-	__u64 asleep_stack;     /* its own when it fell asleep with the lock, and others waited */
 	__u64 taking_stack;     /* the holder's when it came to a semaphore, */
 	__u64 taking_ns;        /* and when that was looked at; 0: it was not */
 	__u64 seen_stack;       /* its own, when that was looked at last */
@@ -144,7 +143,7 @@ struct lock {
 	__u64 wait_began_ns; /* since when somebody waits; good while `waiters` is not 0 */
 	/* Runs while anybody waits, at one n-th of the speed of time where n wait: see lifecycle.h. */
 	__u64 wall_ns, wall_since;
-	/* The last look of a waiter at the stack of the holder in its present hold; 0: none. */
+	/* The holder's stack in its present hold, as a waiter saw it last or itself as it fell asleep; 0: unknown. */
 	__u64 holder_stack;
 	struct sample samples[SAMPLES]; /* the last looks of the timer, on the holder's own CPU, in turn */
 	__u32 next_sample;
@@ -393,7 +392,7 @@ struct event {
 #define HOG_NS 500000 /* from the drop request to the drop: what is shorter is no hog */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct thread) == 512 + 2 * sizeof(struct histogram), "the same on both sides");
+_Static_assert(sizeof(struct thread) == 504 + 2 * sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct lock) == 520 + 8 * ATTEMPTS_BUCKETS + sizeof(struct histogram), "the same on both sides");
 _Static_assert(sizeof(struct file_plan) == 192, "the same on both sides");
 _Static_assert(sizeof(struct traced_process) == 112, "the same on both sides");

@@ -223,7 +223,8 @@ HISTOGRAM_INLINE void on_blocked(struct lock *lock, struct thread *thread, __u64
 		thread->first_holder = holder;
 		thread->first_stack = stack;
 	} else if (thread->attempt_since) {
-		bool same_hold = lock->switches == thread->attempt_switches && holder == thread->attempt_holder;
+		bool same_hold = lock->switches == thread->attempt_switches && holder == thread->attempt_holder &&
+				 lock->acquired_ns <= thread->attempt_since;
 
 		end_sleep(lock, thread, now, same_hold ? stack : 0);
 		thread->failed += thread->wait_weight;

@@ -599,6 +599,21 @@ static void test_kept_look(void **state)
 	assert_false(has_kept_look(&s->b, looked + 300, 11));
 }
 
+/* A look at the end of a sleep tells what the holder ran in it when it is in the same hold still, and only then. */
+static void test_look_at_end_of_sleep(void **state)
+{
+	struct scene *s = *state;
+
+	on_acquired(&s->lock, &s->a, 2000, 1, 1);
+	charge_blocked(&s->lock, &s->b, 3000, 11, 7);
+	on_waited(&s->lock, &s->b, 8000, true);
+	assert_int_equal(charge_blocked(&s->lock, &s->b, 8000, 11, 8).stack, 8);
+	on_released(&s->lock, &s->a, 9000, 1, true);
+	on_acquired(&s->lock, &s->a, 9100, 1, 1);
+	on_waited(&s->lock, &s->b, 9200, false);
+	assert_int_equal(charge_blocked(&s->lock, &s->b, 9200, 11, 9).stack, 8);
+}
+
 /* A wait without a sleep is seen at its end alone: it counts, with no length, and so do its attempt and hand-off. */
 static void test_wait_without_sleep(void **state)
 {
@@ -637,6 +652,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE(test_looks_grow_stale),
 		SCENE(test_looks_end_when_holder_sleeps),
+		SCENE(test_look_at_end_of_sleep),
 		SCENE(test_uncontended_cycle),
 		SCENE(test_contended_wait),
 		SCENE(test_charges_add_up),
