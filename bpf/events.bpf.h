@@ -475,8 +475,8 @@ static __always_inline bool is_free(const struct lock *lock, __u64 address)
 }
 
 /*
- * A waiter that wakes up and finds the lock free has it, for nobody else can come between: where acquisitions are not
- * probed nothing else tells, and where they are, what is to be done for a wait's end is no part of the hold so.
+ * A waiter that wakes up and finds the lock free has it: nobody else can come between. Where acquisitions are not
+ * probed nothing else tells; where they are, what a wait's end needs is done here, before the hold, and not within it.
  */
 static __always_inline void got_if_free(const struct hit *hit)
 {

@@ -45,7 +45,6 @@ struct files {
 	uint32_t site_count;
 	pthread_mutex_t mutex; /* what follows is also the governor's */
 	bool is_on[FILES_KINDS];
-	bool both; /* those of holds have waits' sites, too */
 	size_t attached_count;
 	struct attached **attached;
 	/* What follows is not. */
@@ -167,9 +166,10 @@ static bool is_needed(const struct probe_plan *plan, enum probe_event event)
 	return event != PROBE_SWITCHED || !has_site(plan, PROBE_WAITED);
 }
 
-/* The sites that are wanted, with the distance from the lock to the argument at each. */
-static size_t choose_sites(const struct attached *wanted, bool both, struct link_site *sites)
+/* The sites that are wanted now, with the distance from the lock to the argument at each. */
+static size_t choose_sites(const struct files *files, const struct attached *wanted, struct link_site *sites)
 {
+	bool both = wanted->holds && !files->is_on[FILES_WAITS];
 	bool waits = wanted->waits || both, blocked = wanted->blocked || (both && !wanted->only);
 	const struct probed_file *file = wanted->file;
 	const struct probe_plan *plan = &file->plan;
@@ -279,7 +279,7 @@ static int add_file(struct files *files, const struct probe_plan *plan, char *wh
 static int attach(const struct files *files, struct attached *attached, const char *path)
 {
 	struct link_site sites[LINKS_MAX_SITES];
-	size_t count = choose_sites(attached, files->both && attached->holds, sites);
+	size_t count = choose_sites(files, attached, sites);
 	int err = links__attach(&attached->links, files->bpf, files->multi, attached->only, path, sites, count);
 
 	attached->on = !err;
@@ -312,10 +312,6 @@ int files__switch(struct files *files, enum files_kind kind, bool on)
 	int err = 0;
 
 	pthread_mutex_lock(&files->mutex);
-	if (on && kind != FILES_WAITS)
-		files->both = kind == FILES_BOTH;
-	if (kind == FILES_BOTH)
-		kind = FILES_HOLDS;
 	files->is_on[kind] = on;
 	for (size_t i = 0; i < files->attached_count; i++) {
 		struct attached *attached = files->attached[i];

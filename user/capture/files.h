@@ -29,13 +29,14 @@ void files__free(struct files *files); /* detaches; takes NULL */
 int files__attach(struct files *files, const struct probe_plan *plan, pid_t only, const char *path, char *why,
 		  size_t why_size);
 
-enum files_kind { FILES_WAITS, FILES_HOLDS, FILES_KINDS, FILES_BOTH = FILES_KINDS };
+enum files_kind { FILES_WAITS, FILES_HOLDS, FILES_KINDS };
 
 /*
- * With TRACE_AUTO: takes away the probes of waits or those of holds, or puts them back; or both in one go while those
- * of waits are away, for when one kind after the other goes, the rest is hit for the 10 to 50 ms that the first takes.
- * What came as both goes as both. Probes begin to hit at the end of the call, and cease at its beginning. For another
- * thread than the others' too. 0 or -errno of the first that failed.
+ * With TRACE_AUTO: takes away the probes of waits or those of holds, or puts them back. Those of holds that come while
+ * waits' are away bring these along, and take them with them: were one kind taken away after the other, the rest would
+ * be hit for the 10 to 50 ms that the first takes. So waits' own are put back only while holds' are away. Probes begin
+ * to hit at the end of the call, and cease at its beginning. For another thread than the others' too. 0 or -errno of
+ * the first that failed.
  */
 int files__switch(struct files *files, enum files_kind kind, bool on);
 

@@ -36,7 +36,7 @@
 #define VERY_DEAR_WAITS  4        /* when so much more, at once */
 #define CHEAP_WAITS      0.5      /* when they cost less, they stay again */
 #define WAITS_FOR_NS     20000000 /* without holds, at least, to tell what waits cost */
-#define HELD_UP          1.25     /* times what it takes itself costs a hit while threads wait much, see hit_price() */
+#define HELD_UP          1.25     /* a hit costs so many times what it takes where waits are dear, see hit_price() */
 #define HOLD_TICK_NS     1000000  /* how often a closed window's open holds are looked for */
 #define RUNS_FOR_PRICE   256      /* of the probes' programs, until their mean run tells the price of a hit anew */
 
@@ -98,6 +98,7 @@ static uint64_t looks_since(const struct meter *now, const struct meter *before)
 /*
  * A hit in the lock's mutex holds up those who want the mutex: they fall asleep, which no hit shows. What two threads
  * that write lost in windows, by the kernel's count of their writes, was 1.25 to 1.3 times what their hits took.
+ * (tests/bench/bench_windows.py --workload write-2 shows the two beside each other.)
  */
 static double hit_price(const struct governor *governor)
 {
@@ -241,9 +242,8 @@ static bool close_window(struct governor *governor, uint64_t end_ns)
 		going_on = wait_until(governor, capture__now() + HOLD_TICK_NS);
 	}
 	files__switch(capture->files, FILES_HOLDS, false);
-	if (governor->wait_windows)
-		files__switch(capture->files, FILES_WAITS,
-			      false); /* where they stayed till now; else they went as both */
+	if (governor->wait_windows) /* once: from then on these come and go with those of holds */
+		files__switch(capture->files, FILES_WAITS, false);
 	capture->bpf->bss->between_windows = governor->wait_windows;
 	governor->closed_ns = end_ns;
 	return going_on;
@@ -297,7 +297,7 @@ static void put_back(struct governor *governor)
 	capture->bpf->bss->window_number++;
 	if (governor->wait_windows)
 		capture->bpf->bss->wait_window++;
-	files__switch(capture->files, governor->wait_windows ? FILES_BOTH : FILES_HOLDS, true);
+	files__switch(capture->files, FILES_HOLDS, true);
 	governor->attach_ns = (3 * governor->attach_ns + (capture__now() - asked)) / 4;
 }
 
